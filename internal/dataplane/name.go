@@ -25,9 +25,4 @@ type VPC struct {
 }
 
 // Place is where the VPC's own sockets lie.
-func (v VPC) Place() network.Place {
-	if v.ID == network.ServiceVPC {
-		return network.Place{Kind: network.ServiceVPC}
-	}
-	return network.Place{Kind: "vpc", ID: v.ID}
-}
+func (v VPC) Place() network.Place { return network.Place{Kind: "vpc", ID: v.ID} }

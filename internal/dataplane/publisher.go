@@ -18,11 +18,12 @@ type PublisherDeps struct {
 	Records *Records
 	Plane   Plane
 	// VPCs are the networks at the same commit, from the network's records.
-	VPCs  func(ctx context.Context, r store.Reader) ([]VPC, error)
-	Names []Name         // known always, such as mirrored registries
-	Site  netip.AddrPort // the host's loopback port for all balancers
-	Clock clock.Clock
-	Log   *slog.Logger
+	VPCs   func(ctx context.Context, r store.Reader) ([]VPC, error)
+	Names  []Name         // known always, such as mirrored registries
+	Origin string         // the installation's id
+	Site   netip.AddrPort // the host's loopback port for all balancers
+	Clock  clock.Clock
+	Log    *slog.Logger
 }
 
 // Publisher brings the records into force: it wakes on a commit, reads
@@ -125,7 +126,7 @@ func (p *Publisher) read(ctx context.Context) (s Snapshot, err error) {
 		return nil
 	})
 	s.Names = append(s.Names, p.d.Names...)
-	s.Site = p.d.Site
+	s.Site, s.Origin = p.d.Site, p.d.Origin
 	s.sort()
 	return s, err
 }

@@ -9,6 +9,7 @@ import (
 // Snapshot is everything that the process does, whole.
 type Snapshot struct {
 	Number    uint64
+	Origin    string         // the installation whose records these are: numbers are compared only within one
 	Site      netip.AddrPort // the host's loopback port for all balancers; zero = none
 	VPCs      []VPC
 	Names     []Name
