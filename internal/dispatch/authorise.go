@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/penstock-ci/penstock/internal/arn"
+	"github.com/penstock-ci/penstock/internal/identity"
 	"github.com/penstock-ci/penstock/internal/op"
 	"github.com/penstock-ci/penstock/internal/store"
 )
@@ -70,21 +71,21 @@ func (d *Dispatcher) ask(ctx context.Context, r store.Reader, c op.Caller, actio
 	if root && policy == "" && isOwn(c, resource) {
 		return nil // an account's root is bound by resource policies alone
 	}
-	refusal := "because no identity-based policy allows the " + action + " action"
+	refusal := &identity.Refusal{Principal: c.ARN, Action: action, Resource: resource, Reason: "because no identity-based policy allows the " + action + " action"}
 	if d.Policies != nil {
-		refusal, err = d.Policies.Decide(ctx, r, Question{Caller: c, Action: action, Resource: resource, Context: facts, ResourcePolicy: policy})
+		refusal, err = d.Policies.Decide(ctx, r, identity.Question{Caller: c, Action: action, Resource: resource, Context: facts, ResourcePolicy: policy})
 		if err != nil {
 			return fmt.Errorf("decide %s on %s for %s: %w", action, resource, c.ARN, err)
 		}
 	}
-	if refusal == "" {
+	if refusal == nil {
 		return nil
 	}
 	service, _ := ctx.Value(serviceKey{}).(string)
 	if service == "" {
 		service, _, _ = strings.Cut(action, ":")
 	}
-	return denied(service, c.ARN, action, resource, refusal)
+	return denied(service, refusal)
 }
 
 func (d *Dispatcher) resourcePolicy(ctx context.Context, r store.Reader, resource string) (string, error) {

@@ -13,27 +13,15 @@ import (
 	"log/slog"
 
 	"github.com/penstock-ci/penstock/internal/clock"
+	"github.com/penstock-ci/penstock/internal/identity"
 	"github.com/penstock-ci/penstock/internal/op"
 	"github.com/penstock-ci/penstock/internal/store"
 )
 
-// Question is what dispatch asks about a caller.
-type Question struct {
-	Caller   op.Caller
-	Action   string // "codebuild:StartBuild"
-	Resource string // an ARN or "*"
-	// Context holds the condition keys that the request brings, such as
-	// aws:RequestTag/team or iam:PassedToService.
-	Context map[string][]string
-	// ResourcePolicy is the policy attached to the resource, "" for none.
-	ResourcePolicy string
-}
-
 // Policies answers Questions; identity.Authority does.
 type Policies interface {
-	// Decide is "" where q is allowed, else the reason in AWS's words:
-	// "because no identity-based policy allows the X action".
-	Decide(ctx context.Context, r store.Reader, q Question) (refusal string, err error)
+	// Decide is nil where q is allowed, else who lacks what and why.
+	Decide(ctx context.Context, r store.Reader, q identity.Question) (*identity.Refusal, error)
 	Trusts(ctx context.Context, r store.Reader, role, service string) error
 	// Appear makes the row of the caller's service-linked role on first use.
 	Appear(ctx context.Context, tx store.Tx, c op.Caller) error

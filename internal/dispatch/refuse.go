@@ -3,6 +3,7 @@ package dispatch
 import (
 	"net/http"
 
+	"github.com/penstock-ci/penstock/internal/identity"
 	"github.com/penstock-ci/penstock/internal/op"
 )
 
@@ -38,14 +39,12 @@ func unknown(service, name string) *op.Error {
 }
 
 // denied is AWS's refusal in the service's form.
-func denied(service, principal, action, resource, reason string) *op.Error {
-	text := "User: " + principal + " is not authorized to perform: " + action
-	if resource != "*" {
-		text += " on resource: " + resource
-	} else if forms[service] != formEC2 {
-		text += " on resource: *"
+func denied(service string, f *identity.Refusal) *op.Error {
+	text := "User: " + f.Principal + " is not authorized to perform: " + f.Action
+	if f.Resource != "*" || forms[service] != formEC2 {
+		text += " on resource: " + f.Resource
 	}
-	text += " " + reason
+	text += " " + f.Reason
 	switch forms[service] {
 	case formQuery, formS3:
 		return &op.Error{Code: "AccessDenied", Message: text, Status: http.StatusForbidden}
