@@ -1,0 +1,219 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/penstock-ci/penstock/internal/compute"
+	"github.com/penstock-ci/penstock/internal/ids"
+)
+
+// resolver answers names in every pod; the network plane puts it on each
+// namespace's loopback.
+var resolver = netip.MustParseAddr("169.254.169.253")
+
+// genericHostname is that of pods that do not ask for one.
+const genericHostname = "penstock"
+
+// pool is the names of pause containers that run and belong to no pod yet.
+type pool struct {
+	mu      sync.Mutex
+	names   []string
+	restock chan struct{} // one place: somebody took one
+}
+
+func (p *pool) take() (string, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.names) == 0 {
+		return "", false
+	}
+	name := p.names[len(p.names)-1]
+	p.names = p.names[:len(p.names)-1]
+	p.wake()
+	return name, true
+}
+
+func (p *pool) wake() {
+	select {
+	case p.restock <- struct{}{}:
+	default:
+	}
+}
+
+func (p *pool) set(names []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.names = names
+}
+
+func (p *pool) add(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.names = append(p.names, name)
+}
+
+// pause finds, claims or makes the running pause container of a pod.
+func (b *Backend) pause(ctx context.Context, p compute.Pod) (container.InspectResponse, error) {
+	name := b.pauseName(p.Name)
+	have, found, err := b.inspect(ctx, name)
+	if err != nil {
+		return have, err
+	}
+	if found && have.State.Running {
+		return have, nil
+	}
+	if found {
+		if err := b.removeContainer(ctx, name); err != nil {
+			return have, err
+		}
+	}
+	if p.Hostname == "" {
+		if have, ok := b.claim(ctx, name); ok {
+			return have, nil
+		}
+	}
+	if err := b.makePause(ctx, name, p.Hostname); err != nil {
+		return have, err
+	}
+	have, found, err = b.inspect(ctx, name)
+	if err == nil && (!found || !have.State.Running) {
+		err = fmt.Errorf("docker: the pause container of pod %s ended at once", p.Name)
+	}
+	return have, err
+}
+
+// claim renames a ready pause container. It is renamed by its name, not its id, so
+// that nobody can take one that has been claimed already. Any failure only means
+// that the pod starts cold.
+func (b *Backend) claim(ctx context.Context, name string) (container.InspectResponse, bool) {
+	for {
+		ready, ok := b.ready.take()
+		if !ok {
+			return container.InspectResponse{}, false
+		}
+		if _, err := b.client().ContainerRename(ctx, ready, client.ContainerRenameOptions{NewName: name}); err != nil {
+			if errdefs.IsNotFound(err) {
+				continue
+			}
+			return container.InspectResponse{}, false
+		}
+		have, found, err := b.inspect(ctx, name)
+		if err == nil && found && have.State.Running {
+			return have, true
+		}
+		if err != nil || b.removeContainer(ctx, name) != nil {
+			return container.InspectResponse{}, false
+		}
+	}
+}
+
+func (b *Backend) makePause(ctx context.Context, name, hostname string) error {
+	image, err := b.pauseImage(ctx)
+	if err != nil {
+		return err
+	}
+	if hostname == "" {
+		hostname = genericHostname
+	}
+	o := client.ContainerCreateOptions{
+		Name: name,
+		Config: &container.Config{
+			Image: image, Hostname: hostname, StopSignal: "SIGKILL",
+			Labels: map[string]string{LabelInstallation: b.cfg.Installation, labelRole: rolePause},
+		},
+		HostConfig: &container.HostConfig{
+			NetworkMode: "none",
+			DNS:         []netip.Addr{resolver},
+			LogConfig:   container.LogConfig{Type: "none"},
+			CapDrop:     []string{"ALL"},
+			SecurityOpt: []string{"no-new-privileges"},
+			Resources:   container.Resources{Memory: 8 << 20, CPUShares: 2},
+		},
+	}
+	_, err = b.client().ContainerCreate(ctx, o)
+	if errdefs.IsNotFound(err) { // the image was pruned since it was found
+		b.forgetPause()
+		if _, err = b.pauseImage(ctx); err == nil {
+			_, err = b.client().ContainerCreate(ctx, o)
+		}
+	}
+	if err != nil && !errdefs.IsConflict(err) {
+		return fmt.Errorf("docker: making pause container %s: %w", name, err)
+	}
+	if _, err := b.client().ContainerStart(ctx, name, client.ContainerStartOptions{}); err != nil {
+		return fmt.Errorf("docker: starting pause container %s: %w", name, err)
+	}
+	return nil
+}
+
+func (b *Backend) forgetPause() {
+	b.pauseOnce.Lock()
+	defer b.pauseOnce.Unlock()
+	b.pauseID = ""
+}
+
+// stock finds the ready pause containers and makes those that lack; dead and
+// superfluous ones are removed.
+func (b *Backend) stock(ctx context.Context) error {
+	found, err := b.list(ctx, client.Filters{}.Add("label", labelRole+"="+rolePause))
+	if err != nil {
+		return err
+	}
+	var names []string
+	var failed error
+	for _, c := range found {
+		name := strings.TrimPrefix(c.Names[0], "/")
+		if !strings.HasSuffix(name, ".ready") {
+			continue
+		}
+		if c.State == container.StateRunning && len(names) < b.cfg.Ready {
+			names = append(names, name)
+			continue
+		}
+		failed = errors.Join(failed, b.removeContainer(ctx, name))
+	}
+	b.ready.set(names)
+	for n := len(names); n < b.cfg.Ready; n++ {
+		name := b.readyName(ids.Hex(12, ""))
+		if err := b.makePause(ctx, name, ""); err != nil {
+			return errors.Join(failed, err)
+		}
+		b.ready.add(name)
+	}
+	return failed
+}
+
+// nameHost lets the pod's own host name resolve without a resolver. The file is
+// the Engine's, shared by all containers of the pod, so it is written in place.
+func nameHost(pause container.InspectResponse, address netip.Addr) error {
+	if pause.HostsPath == "" || !address.IsValid() {
+		return nil
+	}
+	line := address.String() + "\t" + pause.Config.Hostname + "\n"
+	body, err := os.ReadFile(pause.HostsPath)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // an Engine on another host: the resolver alone answers
+	}
+	if err != nil {
+		return fmt.Errorf("docker: reading the pod's hosts file: %w", err)
+	}
+	if strings.Contains(string(body), line) {
+		return nil
+	}
+	f, err := os.OpenFile(pause.HostsPath, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("docker: opening the pod's hosts file: %w", err)
+	}
+	_, err = f.WriteString(line)
+	return errors.Join(err, f.Close())
+}
