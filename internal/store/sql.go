@@ -148,3 +148,6 @@ func Now(ctx context.Context, r Reader) (time.Time, error) {
 	err := Row(ctx, r, `SELECT (extract(epoch from clock_timestamp()) * 1000000)::bigint`, nil, &us)
 	return time.UnixMicro(us).UTC(), err
 }
+
+// Alone tells that no other server can have this database open: SQLite's folder is locked.
+func Alone(r Reader) bool { return r.reader().db.dialect == sqliteDialect }
