@@ -52,6 +52,8 @@ type Context struct {
 // Start is what the runner needs before it knows the buildspec.
 type Start struct {
 	Build   string    `json:"build"` // project:uuid
+	ARN     string    `json:"arn"`
+	Root    string    `json:"root"` // the build\'s folder; "" is /codebuild
 	Region  string    `json:"region"`
 	Trust   string    `json:"trust,omitzero"` // PEM certificates to add to the image's own
 	Sources []Source  `json:"sources"`        // the primary one first
