@@ -12,8 +12,8 @@ type Constraints struct {
 	Shapes []Shape           // 0 is the shape without constraints; Member, Item, Key, Value are indexes
 	Inputs map[string]uint16 // input struct → its shape
 
-	once     sync.Once
-	patterns []*regexp.Regexp
+	mu       sync.Mutex
+	patterns map[uint16]*regexp.Regexp // compiled so far
 }
 
 // Style is the manner in which a service words its refusals.
@@ -21,9 +21,9 @@ type Style int
 
 // The styles.
 const (
-	Coral Style = iota // "1 validation error detected: Value …", most services
-	Amazon             // EC2 and RDS: MissingParameter, InvalidParameterValue
-	Storage            // S3: MalformedXML, InvalidArgument
+	Coral   Style = iota // "1 validation error detected: Value …", most services
+	Amazon               // EC2 and RDS: MissingParameter, InvalidParameterValue
+	Storage              // S3: MalformedXML, InvalidArgument
 )
 
 // Shape is the constraints of one of the model's shapes.

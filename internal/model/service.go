@@ -36,14 +36,14 @@ type Service struct {
 // Operation is one operation of a service as the wire needs it.
 type Operation struct {
 	Name          string
-	Method, URI   string // of REST protocols: "GET", "/{Bucket}?versioning"
+	Method, URI   string   // of REST protocols: "GET", "/{Bucket}?versioning"
 	Needs         []string // of REST protocols: what a request must carry, "header:x-amz-copy-source", "query:uploadId"
-	Status        int    // of a success; 0 means 200
-	Root          string // XML element of the answer: "ListBucketResult"; of query, the wrapper "CreateRoleResult", "" for none
-	StreamIn      bool   // the body is a stream beside the input
-	StreamOut     bool   // the answer's body is a stream beside the output
-	Anonymous     bool   // needs no signature (sts:AssumeRoleWithWebIdentity)
-	ChecksumNeeds bool   // the body must come with a checksum or Content-MD5
+	Status        int      // of a success; 0 means 200
+	Root          string   // XML element of the answer: "ListBucketResult"; of query, the wrapper "CreateRoleResult", "" for none
+	StreamIn      bool     // the body is a stream beside the input
+	StreamOut     bool     // the answer's body is a stream beside the output
+	Anonymous     bool     // needs no signature (sts:AssumeRoleWithWebIdentity)
+	ChecksumNeeds bool     // the body must come with a checksum or Content-MD5
 	NewIn, NewOut func() any
 }
 
