@@ -12,9 +12,15 @@ import (
 	"github.com/penstock-ci/penstock/internal/store"
 )
 
+// DB is the part of the database that a Publisher uses.
+type DB interface {
+	View(ctx context.Context, f func(ctx context.Context, r store.Reader) error) error
+	Listen(topic string) (rung <-chan struct{}, stop func())
+}
+
 // PublisherDeps is what a Publisher borrows.
 type PublisherDeps struct {
-	DB      store.DB
+	DB      DB
 	Records *Records
 	Plane   Plane
 	// VPCs are the networks at the same commit, from the network's records.
@@ -75,6 +81,8 @@ const (
 
 // Run publishes until ctx ends.
 func (p *Publisher) Run(ctx context.Context) error {
+	rung, stop := p.d.DB.Listen(Topic)
+	defer stop()
 	for {
 		wait := netEvery
 		if err := p.publish(ctx); err != nil {
@@ -85,7 +93,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 			wait = retryAfter
 		}
 		select {
-		case <-p.d.Records.Changed():
+		case <-rung:
 		case <-p.wake:
 		case <-p.d.Clock.After(wait):
 		case <-ctx.Done():

@@ -17,6 +17,22 @@ type Collections struct {
 	Numbers   store.Collection[Number]
 }
 
+// Define makes the tables.
+func Define() Collections {
+	return Collections{
+		Names:     store.Define(store.Schema[Name]{Table: "dataplane_names"}),
+		Balancers: store.Define(store.Schema[Balancer]{Table: "dataplane_balancers"}),
+		Listeners: store.Define(store.Schema[Listener]{Table: "dataplane_listeners"}),
+		Pools:     store.Define(store.Schema[Pool]{Table: "dataplane_pools"}),
+		Numbers:   store.Define(store.Schema[Number]{Table: "dataplane_numbers"}),
+	}
+}
+
+// Tables are for the migration at start.
+func (c Collections) Tables() []store.Table {
+	return []store.Table{c.Names, c.Balancers, c.Listeners, c.Pools, c.Numbers}
+}
+
 // Number counts the changes of all records.
 type Number struct{ Value uint64 }
 
@@ -25,17 +41,20 @@ var everywhere = store.Scope{Account: "dataplane", Region: "all"}
 
 const numberKey = "records"
 
+// Topic rings after a commit that changed a record.
+const Topic = "dataplane"
+
 // Records is how services write what the process shall do. Each change returns
 // the number that Publisher.Wait takes.
-type Records struct {
-	c    Collections
-	wake chan struct{}
-}
+type Records struct{ c Collections }
 
 // NewRecords works on the given tables.
 func NewRecords(c Collections) *Records {
-	return &Records{c: c, wake: make(chan struct{}, 1)}
+	return &Records{c: c}
 }
+
+// Tables are for the migration at start.
+func (r *Records) Tables() []store.Table { return r.c.Tables() }
 
 // PutName makes n known, or replaces what it resolved to.
 func (r *Records) PutName(ctx context.Context, tx store.Tx, n Name) (uint64, error) {
@@ -101,9 +120,6 @@ func (r *Records) Snapshot(ctx context.Context, rd store.Reader) (Snapshot, erro
 	return s, nil
 }
 
-// Changed fires after commits that changed a record, coalesced.
-func (r *Records) Changed() <-chan struct{} { return r.wake }
-
 func nameKey(vpc, name string) string { return vpc + "/" + name }
 
 func put[T any](ctx context.Context, tx store.Tx, r *Records, c store.Collection[T], key string, v T) (uint64, error) {
@@ -137,30 +153,18 @@ func (r *Records) bump(ctx context.Context, tx store.Tx) (uint64, error) {
 	if _, err := r.c.Numbers.Put(ctx, tx, everywhere, numberKey, n.Value, n.Version); err != nil {
 		return 0, fmt.Errorf("count a change of the data plane's records: %w", err)
 	}
-	tx.OnCommit(func() {
-		select {
-		case r.wake <- struct{}{}:
-		default:
-		}
-	})
+	store.Wake(tx, Topic)
 	return n.Value.Value, nil
 }
 
-// all reads a whole collection page by page.
 func all[T any](ctx context.Context, rd store.Reader, c store.Collection[T]) ([]T, error) {
-	const page = 1000
-	var out []T
-	for after := ""; ; {
-		docs, err := c.List(ctx, rd, everywhere, store.Query{After: after, Limit: page})
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range docs {
-			out = append(out, d.Value)
-		}
-		if len(docs) < page {
-			return out, nil
-		}
-		after = docs[len(docs)-1].Cursor
+	docs, err := c.List(ctx, rd, everywhere, store.Query{})
+	if err != nil {
+		return nil, err
 	}
+	out := make([]T, len(docs))
+	for i, d := range docs {
+		out[i] = d.Value
+	}
+	return out, nil
 }

@@ -22,8 +22,9 @@ type Message struct {
 	File *os.File       `json:"-"`
 }
 
-// maxMessage bounds a datagram: Open is split by its sender.
-const maxMessage = 64 << 10
+// maxMessage bounds a datagram: what the kernel's default send buffer takes. It is
+// room for Open of about a thousand busy targets.
+const maxMessage = 192 << 10
 
 // Send writes m to c, a unixpacket connection.
 func Send(c *net.UnixConn, m Message) error {
