@@ -123,7 +123,31 @@ type Records struct {
 	Profiles           store.Collection[InstanceProfile]
 	AccessKeys         store.Collection[AccessKey]
 	ServiceCredentials store.Collection[ServiceCredential]
-	tables             []store.Table
+}
+
+// NewRecords declares the collections.
+func NewRecords() Records {
+	return Records{
+		Accounts: store.Define(store.Schema[Account]{Table: "identity_accounts"}),
+		Users:    store.Define(store.Schema[User]{Table: "iam_users"}),
+		Groups:   store.Define(store.Schema[Group]{Table: "iam_groups"}),
+		Roles:    store.Define(store.Schema[Role]{Table: "iam_roles"}),
+		Policies: store.Define(store.Schema[Policy]{Table: "iam_policies"}),
+		Profiles: store.Define(store.Schema[InstanceProfile]{Table: "iam_instance_profiles", Index: map[string]func(InstanceProfile) string{
+			"role": func(p InstanceProfile) string { return Key(p.Role) },
+		}}),
+		AccessKeys: store.Define(store.Schema[AccessKey]{Table: "iam_access_keys", Index: map[string]func(AccessKey) string{
+			"owner": func(k AccessKey) string { return KeyOwner(k.Account, k.User) },
+		}}),
+		ServiceCredentials: store.Define(store.Schema[ServiceCredential]{Table: "iam_service_credentials", Index: map[string]func(ServiceCredential) string{
+			"owner": func(c ServiceCredential) string { return KeyOwner(c.Account, c.User) },
+		}}),
+	}
+}
+
+// Tables are the collections, for migration at start.
+func (r Records) Tables() []store.Table {
+	return []store.Table{r.Accounts, r.Users, r.Groups, r.Roles, r.Policies, r.Profiles, r.AccessKeys, r.ServiceCredentials}
 }
 
 // Everywhere is the scope of what is looked up before the account is known.

@@ -75,6 +75,9 @@ func parseOperator(name string) (condition, error) {
 // holds decides c for q.
 func (c condition) holds(q *Request, variables bool) bool {
 	got, present := q.lookup(c.key)
+	if !present && q.Unasked[c.key] {
+		return true
+	}
 	if c.null {
 		for _, v := range c.values {
 			if strings.EqualFold(v.text, "true") == !present {

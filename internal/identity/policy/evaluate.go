@@ -7,6 +7,9 @@ type Request struct {
 	Action, Resource string
 	Principal        Principal
 	Context          map[string][]string // keys in lower case
+	// Unasked names keys that nobody can know yet: a condition on one that is
+	// absent holds.
+	Unasked map[string]bool
 }
 
 // Principal is who asks.

@@ -1,0 +1,77 @@
+package identity
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/penstock-ci/penstock/internal/arn"
+	"github.com/penstock-ci/penstock/internal/identity/policy"
+	"github.com/penstock-ci/penstock/internal/op"
+)
+
+// request is q with every condition key that is known about caller and request.
+func (a *Authority) request(q Question, p principal) *policy.Request {
+	facts := map[string][]string{}
+	set := func(key, value string) {
+		if value != "" {
+			facts[key] = []string{value}
+		}
+	}
+	now := a.Clock.Now()
+	set("aws:currenttime", now.UTC().Format(time.RFC3339))
+	set("aws:epochtime", strconv.FormatInt(now.Unix(), 10))
+	set("aws:requestedregion", q.Caller.Region)
+	set("aws:principaltype", p.kind)
+	set("aws:principalaccount", p.who.Account)
+	set("aws:principalarn", p.who.ARN)
+	set("aws:userid", q.Caller.PrincipalID)
+	set("aws:username", p.name)
+	set("aws:principalisawsservice", strconv.FormatBool(p.kind == "Service"))
+	set("aws:viaawsservice", "false")
+	for k, v := range p.tags {
+		set("aws:principaltag/"+strings.ToLower(k), v)
+	}
+	if p.who.Role != "" {
+		set("aws:principalarn", p.who.Role)
+	}
+	if res, ok := arn.Parse(q.Resource); ok && isAccount(res.Account) {
+		set("aws:resourceaccount", res.Account)
+	}
+	a.session(q.Caller, set)
+	origin(q.Caller, set)
+	for k, v := range q.Context {
+		facts[strings.ToLower(k)] = v
+	}
+	return &policy.Request{Action: q.Action, Resource: q.Resource, Principal: p.who, Context: facts}
+}
+
+func (a *Authority) session(c op.Caller, set func(key, value string)) {
+	if c.Session == nil {
+		return
+	}
+	set("aws:multifactorauthpresent", "false")
+	issued := c.Session.IssuedAt
+	if issued == 0 { // a service that acts with the role took it just now
+		issued = a.Clock.Now().Unix()
+	}
+	set("aws:tokenissuetime", time.Unix(issued, 0).UTC().Format(time.RFC3339))
+}
+
+// origin: as on AWS a request that came through a VPC has its VPC, and no
+// address of the public Internet.
+func origin(c op.Caller, set func(key, value string)) {
+	if c.Origin.Address.IsValid() {
+		if c.Origin.VPC == "" {
+			set("aws:sourceip", c.Origin.Address.Unmap().String())
+		} else {
+			set("aws:vpcsourceip", c.Origin.Address.Unmap().String())
+		}
+		set("aws:securetransport", strconv.FormatBool(c.Origin.TLS))
+	}
+	set("aws:sourcevpc", c.Origin.VPC)
+	set("aws:useragent", c.Origin.UserAgent)
+	if c.Service != "" { // our own process: never over a wire
+		set("aws:securetransport", "true")
+	}
+}
