@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/penstock-ci/penstock/internal/clock"
@@ -35,8 +36,9 @@ type Options struct {
 // Client speaks to the process. It implements dataplane.Plane.
 type Client struct {
 	Options
-	http *http.Client
-	hold holder
+	http     *http.Client
+	hold     holder
+	starting sync.Mutex // one start at a time
 }
 
 var _ dataplane.Plane = (*Client)(nil)
@@ -142,7 +144,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return nil, &awayError{err}
+		return nil, &awayError{err: err}
 	}
 	if resp.StatusCode < 300 {
 		return resp, nil
@@ -151,13 +153,16 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // what was read is told
 	err = fmt.Errorf("the data plane answers %s to %s %s: %s", resp.Status, method, path, strings.TrimSpace(string(text)))
 	if resp.StatusCode == http.StatusConflict {
-		return nil, &awayError{err}
+		return nil, &awayError{err: err, moving: true}
 	}
 	return nil, err
 }
 
 // awayError: no process answers now, or one that is being replaced.
-type awayError struct{ err error }
+type awayError struct {
+	err    error
+	moving bool
+}
 
 func (e *awayError) Error() string { return "the data plane does not answer: " + e.err.Error() }
 func (e *awayError) Unwrap() error { return e.err }

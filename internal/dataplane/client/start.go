@@ -15,7 +15,9 @@ import (
 // EnsureRunning returns when a process of this version answers: the one there
 // is, a new one, or one that has replaced another version.
 func (c *Client) EnsureRunning(ctx context.Context) error {
-	s, err := c.Status(ctx)
+	c.starting.Lock()
+	defer c.starting.Unlock()
+	s, err := c.settled(ctx)
 	var away *awayError
 	switch {
 	case errors.As(err, &away):
@@ -32,11 +34,29 @@ func (c *Client) EnsureRunning(ctx context.Context) error {
 
 // Upgrade replaces the process whatever its version.
 func (c *Client) Upgrade(ctx context.Context) error {
-	s, err := c.Status(ctx)
+	c.starting.Lock()
+	defer c.starting.Unlock()
+	s, err := c.settled(ctx)
 	if err != nil {
 		return err
 	}
 	return c.start(ctx, s.PID)
+}
+
+// settled is the status after a handover that may be under way.
+func (c *Client) settled(ctx context.Context) (s process.Status, err error) {
+	err = c.persist(ctx, func() error {
+		s, err = c.Status(ctx)
+		var away *awayError
+		if errors.As(err, &away) && !away.moving {
+			return away.err // none answers: it is to be started, not waited for
+		}
+		return err
+	})
+	if err != nil {
+		return s, &awayError{err: err}
+	}
+	return s, nil
 }
 
 // startTimeout is far above the tens of milliseconds that a start takes; a
@@ -99,15 +119,18 @@ func (c *Client) Run(ctx context.Context) error {
 		return err
 	}
 	defer stop()
+	pause := again
 	for ctx.Err() == nil {
 		if err := c.EnsureRunning(ctx); err != nil && ctx.Err() == nil {
 			c.Log.Error("the data plane is not running; trying again", "error", err)
 			select {
-			case <-c.Clock.After(time.Second):
+			case <-c.Clock.After(pause):
 			case <-ctx.Done():
 			}
+			pause = min(2*pause, time.Second)
 			continue
 		}
+		pause = again
 		// It returns when the process is gone or has been replaced.
 		if err := c.hold.follow(ctx, process.Sockets(c.Options.Run)); err != nil && ctx.Err() == nil {
 			c.Log.Debug("no longer following the data plane's sockets", "error", err)

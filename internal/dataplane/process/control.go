@@ -135,5 +135,6 @@ func (p *process) reports(w http.ResponseWriter, r *http.Request) {
 
 func (p *process) stop(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
+	_ = http.NewResponseController(w).Flush() // it asked and need not stay for the answer
 	p.stopOnce.Do(func() { close(p.stopped) })
 }

@@ -30,7 +30,8 @@ func (f files) save(name string, v any) error {
 	}
 	sum := sha256.Sum256(b)
 	content := append([]byte(hex.EncodeToString(sum[:])+"\n"), b...)
-	next := filepath.Join(f.dir, name+".next")
+	// A process being replaced may write too.
+	next := filepath.Join(f.dir, fmt.Sprintf("%s.%d", name, os.Getpid()))
 	if err := os.WriteFile(next, content, 0o600); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
