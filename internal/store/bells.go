@@ -1,6 +1,10 @@
 package store
 
-import "sync"
+import (
+	"maps"
+	"slices"
+	"sync"
+)
 
 // bells wakes whoever waits for a topic. A waiter misses nothing: the channel
 // keeps one ring until it is read.
@@ -35,6 +39,15 @@ func (b *bells) ring(topic string) {
 		case c <- struct{}{}:
 		default: // rung already
 		}
+	}
+}
+
+func (b *bells) ringAll() {
+	b.mu.Lock()
+	topics := slices.Collect(maps.Keys(b.waiters))
+	b.mu.Unlock()
+	for _, t := range topics {
+		b.ring(t)
 	}
 }
 

@@ -26,6 +26,7 @@ func (db *SQL) openPostgres(ctx context.Context, dsn string) error {
 		return fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
 	db.read, db.write = pool, pool
+	db.startNotify(dsn)
 	return nil
 }
 

@@ -33,9 +33,10 @@ type SQL struct {
 	migrations fs.FS
 	bells      bells
 	read       *sql.DB
-	write      *sql.DB // on PostgreSQL the same pool
-	batches    *batches
-	uri        string // of the SQLite file
+	write      *sql.DB   // on PostgreSQL the same pool
+	batches    *batches  // SQLite's writer
+	notifier   *notifier // PostgreSQL's
+	uri        string    // of the SQLite file
 	close      []func() error
 }
 

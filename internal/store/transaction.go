@@ -109,6 +109,9 @@ func (t *transaction) finish() {
 	for topic := range t.wakes {
 		t.db.bells.ring(topic)
 	}
+	if t.db.notifier != nil && len(t.wakes) > 0 {
+		t.db.notifier.add(t.wakes)
+	}
 	for _, f := range t.onCommit {
 		f()
 	}
