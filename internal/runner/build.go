@@ -84,6 +84,9 @@ func (b *build) prepare(ctx context.Context) error {
 	if b.start.Root == "" {
 		b.start.Root = defaultRoot
 	}
+	if b.start.Credentials == "" {
+		b.start.Credentials = linkLocal + os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+	}
 	for _, d := range []string{"output", "output/tmp", "readonly"} {
 		if err := os.MkdirAll(filepath.Join(b.start.Root, d), 0o755); err != nil {
 			return fmt.Errorf("make the build's folders: %w", err)
