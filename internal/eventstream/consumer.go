@@ -36,12 +36,16 @@ const (
 	batch = 100
 	// A wake may be lost only with a server of a cluster; this is the net under it.
 	net = 10 * time.Second
+	// After a wake, look once more so soon: on PostgreSQL the fact that woke may
+	// still lie above another open transaction.
+	soon = 50 * time.Millisecond
 )
 
 // Run handles facts until ctx is over.
 func (c *Consumer) Run(ctx context.Context) error {
 	rung, stop := c.DB.Listen(topic)
 	defer stop()
+	wait := net
 	for {
 		for {
 			n, err := c.step(ctx)
@@ -59,7 +63,9 @@ func (c *Consumer) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-rung:
-		case <-c.Clock.After(net):
+			wait = soon
+		case <-c.Clock.After(wait):
+			wait = min(wait*2, net)
 		}
 	}
 }
