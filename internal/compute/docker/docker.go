@@ -32,7 +32,8 @@ type Config struct {
 	Attacher compute.Attacher // gives a pod its interface; nil = pods have only loopback
 	// Pull brings an image that the Engine does not have; nil refuses.
 	Pull func(ctx context.Context, image string) error
-	// Trust is the PEM bundle of certificates for containers that ask for TrustCA.
+	// Trust is the PEM bundle that containers which ask for TrustCA trust beyond
+	// their image's: Penstock's CA and what the host's owner added to the host's.
 	Trust func() []byte
 	// Owned tells whether the row that owns a pod still exists. nil = nothing is
 	// ever swept.
@@ -55,7 +56,7 @@ type Config struct {
 type Backend struct {
 	cfg    Config
 	engine *Engine
-	caps   capabilities
+	caps   *capabilities
 
 	pods  keyedLocks // one pod is worked on by one goroutine at a time
 	ready pool

@@ -22,6 +22,21 @@ func (e *Engine) HasImage(ctx context.Context, name string) (id string, err erro
 	return r.ID, nil
 }
 
+// ImageLabel gives an image's label; "" without the image or the label.
+func (e *Engine) ImageLabel(ctx context.Context, name, label string) (string, error) {
+	r, err := e.c.ImageInspect(ctx, name)
+	if errdefs.IsNotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("docker: looking for image %s: %w", name, err)
+	}
+	if r.Config == nil {
+		return "", nil
+	}
+	return r.Config.Labels[label], nil
+}
+
 // ImageSize is an image's size in bytes, as the Engine counts it.
 func (e *Engine) ImageSize(ctx context.Context, name string) (int64, error) {
 	r, err := e.c.ImageInspect(ctx, name)
@@ -44,9 +59,13 @@ func (e *Engine) ImportImage(ctx context.Context, name string, root io.Reader, c
 
 // BuildImage builds a Dockerfile from a tar of its folder, on the host's network
 // with its names, and keeps nothing but the result. progress gets the output.
-func (e *Engine) BuildImage(ctx context.Context, name string, folder io.Reader, args map[string]*string, progress io.Writer) error {
+func (e *Engine) BuildImage(ctx context.Context, name string, folder io.Reader, args, labels map[string]string, progress io.Writer) error {
+	pointers := map[string]*string{}
+	for k, v := range args {
+		pointers[k] = &v
+	}
 	r, err := e.c.ImageBuild(ctx, folder, client.ImageBuildOptions{
-		Tags: []string{name}, NetworkMode: "host", Remove: true, ForceRemove: true, BuildArgs: args,
+		Tags: []string{name}, NetworkMode: "host", Remove: true, ForceRemove: true, BuildArgs: pointers, Labels: labels,
 	})
 	if err != nil {
 		return fmt.Errorf("docker: building image %s: %w", name, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/penstock-ci/penstock/internal/compute"
+	"github.com/penstock-ci/penstock/internal/compute/course"
 )
 
 // Ensure finds the pod or makes it. What it makes has deterministic names, and the
@@ -30,7 +31,7 @@ func (b *Backend) Ensure(ctx context.Context, p compute.Pod) (compute.Status, er
 	if !found {
 		rec = newRecord(p)
 	}
-	if rec.Stage == making {
+	if rec.Stage == course.Making {
 		if err := b.make(ctx, p, &rec); err != nil {
 			return compute.Status{}, b.discard(p.Name, rec, err)
 		}
@@ -134,7 +135,7 @@ func (b *Backend) make(ctx context.Context, p compute.Pod, rec *record) error {
 			return err
 		}
 	}
-	rec.Stage = running
+	rec.Stage = course.Running
 	return b.writeRecord(*rec)
 }
 
@@ -172,15 +173,23 @@ func (b *Backend) makeContainer(ctx context.Context, p compute.Pod, c compute.Co
 		if err := b.volumes(p.Name, c); err != nil {
 			return err
 		}
-		o, err := b.options(p, c, image, pauseID, trusted)
-		if err != nil {
+		if err := b.create(ctx, p, c, image, pauseID, trusted); err != nil {
 			return err
-		}
-		if _, err := b.client().ContainerCreate(ctx, o); err != nil && !errdefs.IsConflict(err) {
-			return fmt.Errorf("CannotCreateContainerError: container %s: %w", c.Name, err)
 		}
 	}
 	return b.putFiles(ctx, name, c, trusted)
+}
+
+func (b *Backend) create(ctx context.Context, p compute.Pod, c compute.Container, image, pauseID string, trusted []trustedFile) error {
+	for {
+		_, err := b.client().ContainerCreate(ctx, b.options(p, c, image, pauseID, trusted))
+		if err == nil || errdefs.IsConflict(err) {
+			return nil
+		}
+		if !c.Privileged || !b.caps.learn(err) {
+			return fmt.Errorf("CannotCreateContainerError: container %s: %w", c.Name, err)
+		}
+	}
 }
 
 // volumes makes the folders of the pod's own volumes.

@@ -11,6 +11,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/penstock-ci/penstock/internal/compute"
+	"github.com/penstock-ci/penstock/internal/compute/course"
 )
 
 // inspect reads one container; found is false when there is none of that name.
@@ -69,11 +70,11 @@ func (b *Backend) observe(ctx context.Context, rec record) (observation, error) 
 	return o, nil
 }
 
-// states reduces an observation to what decide needs.
-func (o observation) states() map[string]state {
-	m := map[string]state{}
+// states reduces an observation to what course.Decide needs.
+func (o observation) states() map[string]course.State {
+	m := map[string]course.State{}
 	for name, c := range o.found {
-		s := state{Started: !parseTime(c.State.StartedAt).IsZero(), Running: c.State.Running, Code: c.State.ExitCode}
+		s := course.State{Started: !parseTime(c.State.StartedAt).IsZero(), Running: c.State.Running, Code: c.State.ExitCode}
 		if c.State.Health != nil {
 			s.Healthy = c.State.Health.Status == container.Healthy
 		}
@@ -84,13 +85,13 @@ func (o observation) states() map[string]state {
 
 func (o observation) phase() compute.Phase {
 	switch {
-	case o.rec.Stage == lost:
+	case o.rec.Stage == course.Lost:
 		return compute.Lost
-	case o.rec.Stage == making:
+	case o.rec.Stage == course.Making:
 		return compute.Pending
 	case o.pause:
 		return compute.Running
-	case o.rec.Stage == stopping:
+	case o.rec.Stage == course.Stopping:
 		return compute.Stopped
 	}
 	return compute.Lost

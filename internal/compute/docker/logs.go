@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
+
+	"github.com/penstock-ci/penstock/internal/compute/course"
 )
 
 // longestLine is where a longer one is split; each part counts as a line.
@@ -72,7 +74,7 @@ func (b *Backend) awaitStart(ctx context.Context, pod, name string) error {
 		if err != nil {
 			return err
 		}
-		if found && (rec.Stage == lost || rec.Stage == stopping) {
+		if found && (rec.Stage == course.Lost || rec.Stage == course.Stopping) {
 			return nil // it never starts: its output is empty
 		}
 		if err := b.hub.await(ctx, w, pod); err != nil {

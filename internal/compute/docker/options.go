@@ -19,7 +19,7 @@ var logLimits = map[string]string{"max-size": "64m", "max-file": "4"}
 
 // options translates a container. The user's labels come first, so that none can
 // pose as one of ours.
-func (b *Backend) options(p compute.Pod, c compute.Container, image, pauseID string, trusted []trustedFile) (client.ContainerCreateOptions, error) {
+func (b *Backend) options(p compute.Pod, c compute.Container, image, pauseID string, trusted []trustedFile) client.ContainerCreateOptions {
 	labels := map[string]string{}
 	maps.Copy(labels, c.Labels)
 	maps.Copy(labels, map[string]string{
@@ -43,7 +43,7 @@ func (b *Backend) options(p compute.Pod, c compute.Container, image, pauseID str
 	if c.Privileged {
 		b.caps.privileged(host)
 	}
-	return client.ContainerCreateOptions{Name: b.containerName(p.Name, c.Name), Config: cfg, HostConfig: host}, nil
+	return client.ContainerCreateOptions{Name: b.containerName(p.Name, c.Name), Config: cfg, HostConfig: host}
 }
 
 func resources(c compute.Container) container.Resources {

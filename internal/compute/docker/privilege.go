@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/moby/moby/api/types/container"
 )
@@ -23,6 +25,9 @@ var capabilityNames = []string{
 type capabilities struct {
 	names []string
 	all   bool // all that the kernel has: the Engine's own privileged mode works
+
+	mu      sync.Mutex
+	unknown map[string]bool // the kernel has them, the Engine is too old to know them
 }
 
 var boundingSet = regexp.MustCompile(`(?m)^CapBnd:\s*([0-9a-f]+)$`)
@@ -30,20 +35,20 @@ var boundingSet = regexp.MustCompile(`(?m)^CapBnd:\s*([0-9a-f]+)$`)
 // hostCapabilities reads the bounding set. Where the host itself is a container
 // or a sandbox some are missing, and the Engine's privileged mode, which asks for
 // every one, fails.
-func hostCapabilities(status string) (capabilities, error) {
+func hostCapabilities(status string) (*capabilities, error) {
 	body, err := os.ReadFile(status)
 	if err != nil {
-		return capabilities{}, err
+		return nil, err
 	}
 	m := boundingSet.FindSubmatch(body)
 	if m == nil {
-		return capabilities{}, fmt.Errorf("%s has no line CapBnd", status)
+		return nil, fmt.Errorf("%s has no line CapBnd", status)
 	}
 	bits, err := strconv.ParseUint(string(m[1]), 16, 64)
 	if err != nil {
-		return capabilities{}, fmt.Errorf("%s: CapBnd: %w", status, err)
+		return nil, fmt.Errorf("%s: CapBnd: %w", status, err)
 	}
-	c := capabilities{all: true}
+	c := &capabilities{all: true, unknown: map[string]bool{}}
 	last := 63
 	for last > 0 && bits&(1<<last) == 0 {
 		last-- // above it the kernel knows none
@@ -61,14 +66,34 @@ func hostCapabilities(status string) (capabilities, error) {
 
 // privileged makes a container as strong as this host can. What the Engine's mode
 // does and options can not say is left to the process inside: it remounts
-// /sys/fs/cgroup writable.
-func (c capabilities) privileged(h *container.HostConfig) {
+// /sys/fs/cgroup/* writable (remount,bind,rw).
+func (c *capabilities) privileged(h *container.HostConfig) {
 	if c.all {
 		h.Privileged = true
 		return
 	}
-	h.CapAdd = c.names
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h.CapAdd = slices.DeleteFunc(slices.Clone(c.names), func(name string) bool { return c.unknown[name] })
 	h.SecurityOpt = []string{"seccomp=unconfined", "apparmor=unconfined", "label=disable"}
 	h.MaskedPaths, h.ReadonlyPaths = []string{}, []string{}
 	h.DeviceCgroupRules = []string{"a *:* rwm"}
+}
+
+var unknownCapability = regexp.MustCompile(`unknown capability: "(CAP_[A-Z_]+)"`)
+
+// learn takes from the Engine's refusal which capability it does not know; there
+// is no other way to ask. False: the refusal was about something else.
+func (c *capabilities) learn(refusal error) bool {
+	m := unknownCapability.FindStringSubmatch(refusal.Error())
+	if m == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.unknown[m[1]] {
+		return false
+	}
+	c.unknown[m[1]] = true
+	return true
 }

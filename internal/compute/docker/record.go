@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/penstock-ci/penstock/internal/compute"
+	"github.com/penstock-ci/penstock/internal/compute/course"
 )
 
 // record is what this package remembers of a pod, in a file of the pod's folder.
@@ -19,31 +20,13 @@ import (
 type record struct {
 	Pod, Owner, Interface, Tag string
 	Hostname                   string `json:",omitzero"`
-	Stage                      stage
+	Stage                      course.Stage
 	Reason                     string     `json:",omitzero"`
 	Address                    netip.Addr `json:",omitzero"`
-	Containers                 []member
+	Containers                 []course.Member
 	// Grace is what Stop was called with, in seconds; nil while nobody did.
 	Grace *int `json:",omitzero"`
 }
-
-// member is one container of a record, in the pod's order.
-type member struct {
-	Name      string
-	Essential bool                 `json:",omitzero"`
-	After     []compute.Dependency `json:",omitzero"`
-	Grace     int                  `json:",omitzero"` // seconds
-}
-
-// stage is how far a pod was brought; it moves only forward.
-type stage string
-
-const (
-	making   stage = "MAKING"   // being made by Ensure
-	running  stage = "RUNNING"  // made; containers start as their dependencies allow
-	stopping stage = "STOPPING" // asked to stop, or an essential container ended
-	lost     stage = "LOST"
-)
 
 func (b *Backend) podFolder(pod string) string { return filepath.Join(b.cfg.Data, "pods", pod) }
 
@@ -101,9 +84,9 @@ func (b *Backend) recorded() ([]string, error) {
 }
 
 func newRecord(p compute.Pod) record {
-	r := record{Pod: p.Name, Owner: p.Owner, Interface: p.Interface, Tag: p.Tag, Hostname: p.Hostname, Stage: making}
+	r := record{Pod: p.Name, Owner: p.Owner, Interface: p.Interface, Tag: p.Tag, Hostname: p.Hostname, Stage: course.Making}
 	for _, c := range p.Containers {
-		r.Containers = append(r.Containers, member{
+		r.Containers = append(r.Containers, course.Member{
 			Name: c.Name, Essential: c.Essential, After: c.After, Grace: int(c.StopTimeout.Seconds()),
 		})
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
+
+	"github.com/penstock-ci/penstock/internal/compute/course"
 )
 
 // settler works on pods that something happened to, each in one goroutine, and
@@ -59,7 +61,7 @@ func (b *Backend) settle(ctx context.Context, pod string) error {
 	}
 	o, err := b.advance(ctx, rec)
 	if fail := (startError{}); errors.As(err, &fail) {
-		rec.Stage, rec.Reason = stopping, fail.Error()
+		rec.Stage, rec.Reason = course.Stopping, fail.Error()
 		if err := b.writeRecord(rec); err != nil {
 			return err
 		}
@@ -72,7 +74,7 @@ func (b *Backend) settle(ctx context.Context, pod string) error {
 	return nil
 }
 
-// advance does what decide says until it says nothing. Stops go on by themselves
+// advance does what course.Decide says until it says nothing. Stops go on by themselves
 // and touch the pod when they are done.
 func (b *Backend) advance(ctx context.Context, rec record) (observation, error) {
 	for {
@@ -80,7 +82,7 @@ func (b *Backend) advance(ctx context.Context, rec record) (observation, error) 
 		if err != nil {
 			return o, err
 		}
-		d := decide(rec, o.pause, o.states())
+		d := course.Decide(rec.Stage, rec.Containers, o.pause, o.states())
 		if d.Stage != "" {
 			rec.Stage, rec.Reason = d.Stage, d.Reason
 			if err := b.writeRecord(rec); err != nil {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/penstock-ci/penstock/internal/compute/course"
 )
 
 // defaultGrace is Docker's and ECS's answer to a container that does not say.
@@ -38,15 +40,15 @@ func (r record) graceOf(name string) int {
 func (b *Backend) Stop(ctx context.Context, pod string, grace time.Duration) error {
 	defer b.pods.lock(pod)()
 	rec, found, err := b.readRecord(pod)
-	if err != nil || !found || rec.Stage == lost {
+	if err != nil || !found || rec.Stage == course.Lost {
 		return err
 	}
 	seconds := int((max(grace, 0) + time.Second - 1) / time.Second)
 	rec.Grace = &seconds
-	if rec.Stage == making {
+	if rec.Stage == course.Making {
 		return b.remove(ctx, pod, rec)
 	}
-	rec.Stage = stopping
+	rec.Stage = course.Stopping
 	if err := b.writeRecord(rec); err != nil {
 		return err
 	}

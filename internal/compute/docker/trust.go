@@ -80,7 +80,7 @@ func (b *Backend) trusted(ctx context.Context, c compute.Container, image string
 	if !c.TrustCA || b.cfg.Trust == nil {
 		return nil, nil
 	}
-	added := append(b.cfg.Trust(), HostAuthorities()...)
+	added := b.cfg.Trust()
 	sum := sha256.Sum256(append([]byte(image+"\x00"), added...))
 	key := hex.EncodeToString(sum[:12])
 	defer b.trust.locks.lock(key)()
@@ -154,7 +154,7 @@ func (t *trust) fill(ctx context.Context, name, dir string, added []byte) ([]tru
 			return nil, err
 		}
 	}
-	if len(files) == 0 { // an image without certificates trusts ours and the host's own alone
+	if len(files) == 0 { // an image without certificates trusts these alone
 		widest = mergePEM(nil, added)
 		if err := keep(bundlePaths[0], widest, false, false); err != nil {
 			return nil, err

@@ -5,44 +5,9 @@ import (
 	"encoding/binary"
 	"encoding/pem"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"time"
 	"unicode/utf16"
 )
-
-// anchors are where this host's administrator puts certificates of their own (a
-// company's proxy), by distribution.
-var anchors = []string{
-	"/usr/local/share/ca-certificates/*.crt",
-	"/etc/pki/ca-trust/source/anchors/*",
-	"/usr/share/pki/trust/anchors/*",
-	"/etc/pki/trust/anchors/*",
-}
-
-// HostAuthorities is the PEM of the certificates that this host trusts beyond its
-// distribution's. Files that can not be read or hold none are skipped.
-func HostAuthorities() []byte {
-	var out []byte
-	for _, pattern := range anchors {
-		paths, err := filepath.Glob(pattern)
-		if err != nil {
-			continue // a pattern of ours is never malformed
-		}
-		slices.Sort(paths)
-		for _, p := range paths {
-			body, err := os.ReadFile(p)
-			if err != nil {
-				continue
-			}
-			for _, block := range pemBlocks(body) {
-				out = append(out, block...)
-			}
-		}
-	}
-	return out
-}
 
 // pemBlocks are the certificates of body, each encoded anew.
 func pemBlocks(body []byte) [][]byte {
