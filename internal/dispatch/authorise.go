@@ -19,8 +19,9 @@ func within(ctx context.Context, service string) context.Context {
 	return context.WithValue(ctx, serviceKey{}, service)
 }
 
-// free are the operations that no policy can refuse.
-var free = map[string]bool{"sts:GetCallerIdentity": true, "sts:GetSessionToken": true}
+// free are the operations that no policy of the caller can refuse; AssumeRole
+// asks both sides itself.
+var free = map[string]bool{"sts:GetCallerIdentity": true, "sts:GetSessionToken": true, "sts:AssumeRole": true}
 
 func (d *Dispatcher) authorise(ctx context.Context, r store.Reader, h op.Handler, c op.Caller, in any) error {
 	action := h.Action
@@ -63,6 +64,10 @@ func (d *Dispatcher) Trusts(ctx context.Context, r store.Reader, role, service s
 }
 
 func (d *Dispatcher) ask(ctx context.Context, r store.Reader, c op.Caller, action, resource string, facts map[string][]string) error {
+	resource, err := d.complete(ctx, r, resource)
+	if err != nil {
+		return fmt.Errorf("complete %s: %w", resource, err)
+	}
 	policy, err := d.resourcePolicy(ctx, r, resource)
 	if err != nil {
 		return fmt.Errorf("policy of %s: %w", resource, err)
@@ -86,6 +91,14 @@ func (d *Dispatcher) ask(ctx context.Context, r store.Reader, c op.Caller, actio
 		service, _, _ = strings.Cut(action, ":")
 	}
 	return denied(service, refusal)
+}
+
+func (d *Dispatcher) complete(ctx context.Context, r store.Reader, resource string) (string, error) {
+	a, ok := arn.Parse(resource)
+	if !ok || d.resolve[a.Service] == nil {
+		return resource, nil
+	}
+	return d.resolve[a.Service](ctx, r, resource)
 }
 
 func (d *Dispatcher) resourcePolicy(ctx context.Context, r store.Reader, resource string) (string, error) {

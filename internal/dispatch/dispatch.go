@@ -31,6 +31,10 @@ type Policies interface {
 // The services that have such policies (s3, ecr, secretsmanager …) offer one.
 type ResourcePolicy func(ctx context.Context, r store.Reader, arn string) (string, error)
 
+// Resolve completes an ARN that an operation's input names only in part: IAM's
+// paths, the random suffix of a secret.
+type Resolve func(ctx context.Context, r store.Reader, arn string) (string, error)
+
 // Deps are what a Dispatcher needs. Without Policies only account roots are
 // allowed; without Receipts callers with a Key are refused.
 type Deps struct {
@@ -47,6 +51,7 @@ type Deps struct {
 type Dispatcher struct {
 	Deps
 	handlers map[string]op.Handler
+	resolve  map[string]Resolve
 }
 
 var (
@@ -66,7 +71,7 @@ func New(deps Deps) (*Dispatcher, error) {
 	if deps.Resources == nil {
 		deps.Resources = map[string]ResourcePolicy{}
 	}
-	d := &Dispatcher{Deps: deps, handlers: map[string]op.Handler{}}
+	d := &Dispatcher{Deps: deps, handlers: map[string]op.Handler{}, resolve: map[string]Resolve{}}
 	return d, d.Register(deps.Handlers...)
 }
 
@@ -86,6 +91,9 @@ func (d *Dispatcher) Register(handlers ...op.Handler) error {
 // Guarded names the policy source of a service's resources; like Register it
 // belongs to start-up.
 func (d *Dispatcher) Guarded(service string, p ResourcePolicy) { d.Resources[service] = p }
+
+// Resolved names who completes the ARNs of a service; it belongs to start-up too.
+func (d *Dispatcher) Resolved(service string, f Resolve) { d.resolve[service] = f }
 
 // Handler finds the handler of an operation, for wire to decode its input.
 func (d *Dispatcher) Handler(service, name string) (op.Handler, bool) {

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/penstock-ci/penstock/internal/identity"
 	"github.com/penstock-ci/penstock/internal/op"
@@ -40,15 +41,12 @@ func unknown(service, name string) *op.Error {
 
 // denied is AWS's refusal in the service's form.
 func denied(service string, f *identity.Refusal) *op.Error {
-	text := "User: " + f.Principal + " is not authorized to perform: " + f.Action
-	if f.Resource != "*" || forms[service] != formEC2 {
-		text += " on resource: " + f.Resource
-	}
-	text += " " + f.Reason
+	text := f.String()
 	switch forms[service] {
 	case formQuery, formS3:
 		return &op.Error{Code: "AccessDenied", Message: text, Status: http.StatusForbidden}
 	case formEC2:
+		text = strings.Replace(text, " on resource: * ", " ", 1)
 		return &op.Error{Code: "UnauthorizedOperation", Message: "You are not authorized to perform this operation. " + text, Status: http.StatusForbidden}
 	}
 	return &op.Error{Code: "AccessDeniedException", Message: text, Status: http.StatusBadRequest}

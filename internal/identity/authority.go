@@ -240,3 +240,17 @@ func (a *Authority) managed(ctx context.Context, r store.Reader, policyARN strin
 	}
 	return a.documents.parse(policy.Identity, d.Value.Document())
 }
+
+// ManagedDocument is the text of a managed policy, ours or AWS's.
+func (a *Authority) ManagedDocument(ctx context.Context, r store.Reader, policyARN string) (string, bool, error) {
+	if name, ok := ManagedName(policyARN); ok {
+		m, known := Managed(name)
+		return m.Document, known, nil
+	}
+	id, _ := arn.Parse(policyARN)
+	d, err := a.Records.Policies.Get(ctx, r, In(id.Account), Key(id.Name()))
+	if errors.Is(err, store.ErrNotFound) {
+		return "", false, nil
+	}
+	return d.Value.Document(), err == nil, err
+}

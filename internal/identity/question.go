@@ -18,3 +18,8 @@ type Question struct {
 // "because no identity-based policy allows the X action". It is mostly the
 // question's caller; where a service may not act with a role it is the service.
 type Refusal struct{ Principal, Action, Resource, Reason string }
+
+// String is AWS's sentence.
+func (f Refusal) String() string {
+	return "User: " + f.Principal + " is not authorized to perform: " + f.Action + " on resource: " + f.Resource + " " + f.Reason
+}
