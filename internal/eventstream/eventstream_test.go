@@ -49,7 +49,9 @@ func read(t *testing.T, db store.DB, l *eventstream.Log, consumer string) (names
 func TestEveryConsumerReadsAtItsOwnPace(t *testing.T) {
 	t.Parallel()
 	db, l := storetest.Open(t), eventstream.New(clock.System{})
-	update(t, db, func(ctx context.Context, tx store.Tx) error { return l.Append(ctx, tx, scope, fact(0), fact(1), fact(2)) })
+	update(t, db, func(ctx context.Context, tx store.Tx) error {
+		return l.Append(ctx, tx, scope, fact(0), fact(1), fact(2))
+	})
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
 		return errors.Join(l.Done(ctx, tx, "a", 2), l.Skip(ctx, tx, "c"))
 	})
