@@ -29,6 +29,7 @@ type pool struct {
 	mu      sync.Mutex
 	names   []string
 	restock chan struct{} // one place: somebody took one
+	filling sync.Mutex    // one at a time counts and makes
 }
 
 func (p *pool) take() (string, bool) {
@@ -165,6 +166,8 @@ func (b *Backend) forgetPause() {
 // stock finds the ready pause containers and makes those that lack; dead and
 // superfluous ones are removed.
 func (b *Backend) stock(ctx context.Context) error {
+	b.ready.filling.Lock()
+	defer b.ready.filling.Unlock()
 	found, err := b.list(ctx, client.Filters{}.Add("label", labelRole+"="+rolePause))
 	if err != nil {
 		return err
