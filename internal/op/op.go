@@ -92,6 +92,22 @@ type Dispatcher interface {
 	Invoke(ctx context.Context, c Caller, service, name string, in any) (any, error)
 }
 
+// StreamDispatcher also takes and gives bodies: a Stream operation's own, nil for the others.
+type StreamDispatcher interface {
+	Dispatcher
+	InvokeStream(ctx context.Context, c Caller, service, name string, in any, body io.Reader) (any, io.ReadCloser, error)
+}
+
+// CallStream invokes o as c with a body; the answer's body, where there is one,
+// is the caller's to close.
+func CallStream[I, O any](ctx context.Context, d StreamDispatcher, c Caller, o Op[I, O], in *I, body io.Reader) (*O, io.ReadCloser, error) {
+	out, rc, err := d.InvokeStream(ctx, c, o.Service, o.Name, in, body)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s:%s as %s: %w", o.Service, o.Name, c.ARN, err)
+	}
+	return out.(*O), rc, nil
+}
+
 // Call invokes o as c. The error keeps the *Error of the operation (errors.As).
 func Call[I, O any](ctx context.Context, d Dispatcher, c Caller, o Op[I, O], in *I) (*O, error) {
 	out, err := d.Invoke(ctx, c, o.Service, o.Name, in)
