@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -264,4 +265,17 @@ func (d *Document) AWS() []string {
 		}
 	}
 	return names
+}
+
+// IsPublic tells whether a statement allows everybody without a condition.
+func (d *Document) IsPublic() bool {
+	for _, s := range d.statements {
+		if !s.allow || len(s.conditions) > 0 || s.principals == nil {
+			continue
+		}
+		if s.notPrincipal || s.principals.anyone || slices.Contains(s.principals.aws, "*") {
+			return true
+		}
+	}
+	return false
 }
