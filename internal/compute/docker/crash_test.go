@@ -19,6 +19,7 @@ func TestEnsureGoesOnAfterAnyCrash(t *testing.T) {
 	t.Parallel()
 	makeTestImage(t)
 	b := setup(t, nil)
+	b.cfg.Data, b.cfg.Runtime = t.TempDir(), t.TempDir() // not those of the one that runs
 	pod := func() compute.Pod {
 		first, second := script(computetest.Script{Name: "first", Run: -1}), script(computetest.Script{Name: "second", Run: -1})
 		first.Files = []compute.File{{Path: "/file", Mode: 0o644, Body: []byte("there")}}

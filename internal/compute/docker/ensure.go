@@ -120,6 +120,9 @@ func (b *Backend) make(ctx context.Context, p compute.Pod, rec *record) error {
 		}
 		images[c.Name] = id
 	}
+	if err := os.MkdirAll(b.podFolder(p.Name), 0o700); err != nil {
+		return fmt.Errorf("docker: making the folder of pod %s: %w", p.Name, err)
+	}
 	if err := b.writeRecord(*rec); err != nil {
 		return err
 	}

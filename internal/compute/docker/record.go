@@ -49,17 +49,15 @@ func (b *Backend) readRecord(pod string) (record, bool, error) {
 	return r, true, nil
 }
 
-// writeRecord replaces the file whole. It is not synced: after a power cut no
-// container runs, and a pod without a record is removed as if it had not been made.
+// writeRecord replaces the file whole; the pod's folder is there, or the pod is
+// not. It is not synced: after a power cut no container runs, and a pod without a
+// record is removed as if it had not been made.
 func (b *Backend) writeRecord(r record) error {
 	body, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("docker: encoding the record of pod %s: %w", r.Pod, err)
 	}
 	dir := b.podFolder(r.Pod)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("docker: making the folder of pod %s: %w", r.Pod, err)
-	}
 	tmp := filepath.Join(dir, "pod.json.new")
 	if err := os.WriteFile(tmp, body, 0o600); err != nil {
 		return fmt.Errorf("docker: writing the record of pod %s: %w", r.Pod, err)
