@@ -2,6 +2,8 @@ package dataplane
 
 import (
 	"net/netip"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/penstock-ci/penstock/internal/network"
@@ -31,4 +33,63 @@ type BalancerAttributes struct {
 	KeepHost     bool          // routing.http.preserve_host_header.enabled: leave out the port that AWS leaves out, or keep as sent
 	ClientPort   bool          // routing.http.xff_client_port.enabled
 	DropInvalid  bool          // routing.http.drop_invalid_header_fields.enabled
+}
+
+// SiteDomain is what follows a balancer's name on the host's one loopback port.
+const SiteDomain = ".elb.localhost"
+
+// URLs are where the host reaches b's listener: by name on the one port of site,
+// then by the loopback address of its own. Other ports than the one that the
+// bare name leads to go in front of the name.
+func (b Balancer) URLs(l Listener, primary bool, site netip.AddrPort) (out []string) {
+	if len(b.Hosts) == 0 {
+		return nil
+	}
+	if l.Protocol == HTTP && site.IsValid() {
+		host := b.Hosts[0] + SiteDomain
+		if !primary {
+			host = strconv.Itoa(int(l.Port)) + "." + host
+		}
+		out = append(out, "http://"+host+":"+strconv.Itoa(int(site.Port())))
+	}
+	if b.Loopback.IsValid() {
+		scheme := "tcp://"
+		if l.Protocol == HTTP {
+			scheme = "http://"
+		}
+		out = append(out, scheme+netip.AddrPortFrom(b.Loopback, l.Port).String())
+	}
+	return out
+}
+
+// Primary is the listener that b's bare name leads to: port 80, else the lowest.
+func Primary(ls []Listener) (best Listener, ok bool) {
+	for _, l := range ls {
+		if l.Protocol == HTTP && (!ok || l.Port == 80 || best.Port != 80 && l.Port < best.Port) {
+			best, ok = l, true
+		}
+	}
+	return best, ok
+}
+
+// URLs are where the host reaches the balancer that is named, by name, ARN or
+// host name; found is false where there is none that the host reaches.
+func (s Snapshot) URLs(name string) (out []string, found bool) {
+	for _, b := range s.Balancers {
+		if b.ID != name && !slices.Contains(b.Hosts, name) {
+			continue
+		}
+		var ls []Listener
+		for _, l := range s.Listeners {
+			if l.Balancer == b.ID {
+				ls = append(ls, l)
+			}
+		}
+		primary, _ := Primary(ls)
+		for _, l := range ls {
+			out = append(out, b.URLs(l, l.ID == primary.ID, s.Site)...)
+		}
+		return out, true
+	}
+	return nil, false
 }

@@ -23,16 +23,13 @@ func (b *Balance) Handler(listener string) http.Handler {
 	})
 }
 
-// siteDomain is what the names of balancers on the host's one port end with.
-const siteDomain = ".elb.localhost"
-
 // Site answers on the host's one port for all balancers: NAME.elb.localhost is
 // the listener on port 80, else the lowest; PORT.NAME.elb.localhost is any.
 func (b *Balance) Site() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t := b.table.Load()
 		name := strings.ToLower(hostname(r.Host))
-		name, _ = strings.CutSuffix(name, siteDomain)
+		name, _ = strings.CutSuffix(name, dataplane.SiteDomain)
 		l, ok := pick(t.hosts[name], 0)
 		if port, rest, cut := strings.Cut(name, "."); !ok && cut {
 			if n, err := strconv.ParseUint(port, 10, 16); err == nil {
@@ -47,18 +44,17 @@ func (b *Balance) Site() http.Handler {
 	})
 }
 
-// pick finds the HTTP listener of a port; 0 = 80, else the lowest.
-func pick(ls []dataplane.Listener, port uint16) (best dataplane.Listener, ok bool) {
+// pick finds the HTTP listener of a port; 0 = the primary one.
+func pick(ls []dataplane.Listener, port uint16) (dataplane.Listener, bool) {
+	if port == 0 {
+		return dataplane.Primary(ls)
+	}
 	for _, l := range ls {
-		switch {
-		case l.Protocol != dataplane.HTTP:
-		case port != 0 && l.Port == port, port == 0 && l.Port == 80:
+		if l.Protocol == dataplane.HTTP && l.Port == port {
 			return l, true
-		case port == 0 && (!ok || l.Port < best.Port):
-			best, ok = l, true
 		}
 	}
-	return best, ok
+	return dataplane.Listener{}, false
 }
 
 func (b *Balance) serve(w http.ResponseWriter, r *http.Request, lb dataplane.Balancer, l dataplane.Listener) {

@@ -68,12 +68,12 @@ func stepBalancer(b Balancer, e engine.Event) (engine.Turn[Balancer], error) {
 		}
 		b.Leaving = slices.DeleteFunc(b.Leaving, func(l string) bool { return l == id })
 		t.Effects = leave(b)
-	case strings.HasPrefix(e.Name, "attach/") && b.State == provisioning:
+	case strings.HasSuffix(e.Name, ".failed") && b.State == provisioning:
 		var f engine.Failure
 		if err := json.Unmarshal(e.Body, &f); err != nil {
 			return t, fmt.Errorf("read a failure: %w", err)
 		}
-		b.State, b.Reason = stateFailed, fmt.Sprint(f)
+		b.State, b.Reason = stateFailed, f.Error
 	}
 	t.Next = b
 	return t, nil
