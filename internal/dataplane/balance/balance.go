@@ -118,7 +118,8 @@ func (b *Balance) update(p *pool, spec dataplane.Pool, tab *table) {
 	old := p.spec
 	p.spec = spec
 	_, inUse := tab.balancers[spec.Balancer]
-	recheck := old.Check != spec.Check || old.Balancer != spec.Balancer
+	moved := p.move(b.inodeOf(tab, spec.Balancer))
+	recheck := old.Check != spec.Check || old.Balancer != spec.Balancer || moved
 	wanted := map[netip.AddrPort]bool{}
 	for _, ts := range spec.Targets {
 		wanted[ts.Address] = true
@@ -140,6 +141,34 @@ func (b *Balance) update(p *pool, spec dataplane.Pool, tab *table) {
 		}
 	}
 	p.refresh()
+}
+
+// inodeOf is the namespace that a balancer's targets are dialled from; 0 if it is
+// not there, or the host's.
+func (b *Balance) inodeOf(tab *table, balancer string) uint64 {
+	fronts := tab.balancers[balancer].Fronts
+	if len(fronts) == 0 {
+		return 0
+	}
+	inode, err := b.ns.Inode(fronts[0].Place)
+	if err != nil {
+		return 0
+	}
+	return inode
+}
+
+// move gives up connections that lie in a namespace which was made anew; the
+// lock is held.
+func (p *pool) move(inode uint64) (moved bool) {
+	moved = p.inode != 0 && p.inode != inode
+	p.inode = inode
+	if moved {
+		for _, t := range p.targets {
+			t.again.CloseIdleConnections()
+			t.once.CloseIdleConnections()
+		}
+	}
+	return moved
 }
 
 // register makes a target, new or again: a repeated registration of one that

@@ -18,6 +18,7 @@ type pool struct {
 	targets map[netip.AddrPort]*target
 	ready   []*target // those that get requests now
 	next    int
+	inode   uint64 // of the namespace that its targets are dialled from
 	now     func() time.Time
 }
 

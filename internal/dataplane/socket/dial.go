@@ -24,6 +24,10 @@ func (e *DialError) Unwrap() error   { return e.Err }
 func (e *DialError) Timeout() bool   { return errors.Is(e.Err, os.ErrDeadlineExceeded) }
 func (e *DialError) Temporary() bool { return false }
 
+// userTimeout is how long sent bytes may go unacknowledged: within one host the
+// other side's kernel answers at once, so silence means that its namespace is gone.
+const userTimeout = 3 * time.Second
+
 // Dial connects by TCP from p. Only the making of the socket visits the
 // namespace; the wait for the answer holds no thread.
 func (n Namespaces) Dial(ctx context.Context, p network.Place, to netip.AddrPort) (net.Conn, error) {
@@ -39,6 +43,10 @@ func (n Namespaces) dial(ctx context.Context, p network.Place, to netip.AddrPort
 		return unix.Socket(family(to.Addr()), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds())); err != nil {
+		unix.Close(fd)
 		return nil, err
 	}
 	if err := unix.Connect(fd, sockaddr(to)); err != nil && !errors.Is(err, unix.EINPROGRESS) {
