@@ -52,6 +52,13 @@ func (m Maker) Ensure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := m.ensure(ctx, marks); err != nil {
+		return err
+	}
+	return m.Engine.TagImage(ctx, Python, PythonAlias)
+}
+
+func (m Maker) ensure(ctx context.Context, marks map[string]string) error {
 	if have, err := m.have(ctx, marks); err != nil || have {
 		return m.tell("images are ready", time.Time{}, err)
 	}

@@ -26,8 +26,9 @@ const (
 	Python   = "penstock/python:3.11"
 )
 
-// PythonAlias is the public name that the image mirror serves Python under.
-const PythonAlias = "public.ecr.aws/docker/library/python:3.11-slim"
+// PythonAlias is the name that builds write for Python (FROM …); the image mirror
+// serves it. It is a name of our own, so as not to pose as the official image.
+const PythonAlias = "public.ecr.aws/penstock/python:3.11"
 
 // Curated gives the image for one of CodeBuild's own names
 // ("aws/codebuild/standard:7.0", "aws/codebuild/amazonlinux2-x86_64-standard:5.0");
