@@ -44,9 +44,9 @@ func startDocker(self, tmp string, env []string, mtu int) (*daemon, error) {
 		return nil, err
 	}
 	args := []string{
-		"--host=unix://" + dockerSocket, "--host=tcp://127.0.0.1:2375", "--tls=false",
-		// Hosts that cannot grant SYS_RESOURCE refuse to raise these limits.
-		"--default-ulimit", "nofile=" + strconv.FormatUint(fileLimit(), 10), "--oom-score-adjust", "0",
+		"--host=unix://" + dockerSocket,
+		// Hosts that cannot grant SYS_RESOURCE refuse to raise this limit.
+		"--default-ulimit", "nofile=" + strconv.FormatUint(fileLimit(), 10),
 	}
 	if _, err := os.Stat("/etc/docker/daemon.json"); err != nil {
 		args = append(args, "--storage-driver="+storageDriver())
@@ -146,6 +146,8 @@ func prepareCgroups() error {
 }
 
 func nestControllers(root string, controllers []string) error {
+	// Where this is refused, the next step says what is wrong.
+	_ = remountWritable(root)
 	own := filepath.Join(root, "penstock")
 	if err := os.MkdirAll(own, 0o755); err != nil {
 		return fmt.Errorf("make a control group for the build: %w", err)

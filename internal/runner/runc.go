@@ -179,7 +179,9 @@ func mergedBundle(rootfs string) (string, error) {
 	if merged == nil {
 		merged = firstBundle("/")
 	}
-	merged = append(append(merged, '\n'), certificates...)
+	if !bytes.Contains(merged, bytes.TrimSpace(certificates)) {
+		merged = append(append(merged, '\n'), certificates...)
+	}
 	sum := sha256.Sum256(merged)
 	file := filepath.Join(bundleFolder, hex.EncodeToString(sum[:8])+".pem")
 	if _, err := os.Stat(file); err == nil {

@@ -111,11 +111,15 @@ func (t *turn) take(e engine.Event) error {
 	case evProvisioned:
 		return body(e, t.provisioned)
 	case evRefused:
-		return body(e, func(why protocol.Context) { t.finish(protocol.Failed, protocol.Failed, why, 0) })
+		if isBefore(t.b.Phase, DownloadSource) {
+			return body(e, func(why protocol.Context) { t.finish(protocol.Failed, protocol.Failed, why, 0) })
+		}
 	case evReported:
 		return body(e, t.reports)
 	case evLost:
-		return body(e, t.lose)
+		if t.b.Phase != Queued {
+			return body(e, t.lose)
+		}
 	case evStop:
 		t.finish(protocol.Stopped, protocol.Stopped, protocol.Context{}, stopGrace)
 	case evTimedOut:
@@ -125,6 +129,9 @@ func (t *turn) take(e engine.Event) error {
 			t.finish(TimedOut, TimedOut, protocol.Context{Code: "BUILD_TIMED_OUT", Message: "Build has timed out. "}, 0)
 		}
 	case doAdmit + ".failed", doProvision + ".failed":
+		if !isBefore(t.b.Phase, DownloadSource) {
+			return nil // its container runs: what failed was repeated for nothing
+		}
 		t.finish(protocol.Fault, protocol.Fault, protocol.Context{Code: internalError, Message: failure(e)}, 0)
 	}
 	return nil
@@ -200,10 +207,13 @@ func (t *turn) report(r protocol.Report) {
 	}
 	switch {
 	case r.Phase == "":
+		if isBefore(t.b.Phase, DownloadSource) {
+			return
+		}
 		t.at = at
 		t.finish(r.State, protocol.Succeeded, protocol.Context{}, 0)
 	case r.State == "":
-		if isBefore(t.b.Phase, Phase(r.Phase)) {
+		if t.b.Phase != Queued && slices.Index(order, Phase(r.Phase)) == slices.Index(order, t.b.Phase)+1 {
 			t.enter(Phase(r.Phase), at)
 		}
 	case t.b.Phase == Phase(r.Phase):

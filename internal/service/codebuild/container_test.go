@@ -1,0 +1,141 @@
+package codebuild
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	api "github.com/penstock-ci/penstock/api/codebuild"
+	"github.com/penstock-ci/penstock/internal/op"
+)
+
+const simpleSpec = `version: 0.2
+env:
+  variables: {GREETING: hello}
+  secrets-manager:
+    DB: db:url
+  exported-variables: [RESULT]
+phases:
+  install:
+    commands: [echo installing]
+  build:
+    commands:
+      - X=carried
+      - echo "$GREETING $X $CODEBUILD_BUILD_NUMBER"
+      - echo "db is $DB"
+      - env | grep -c AWS_ENDPOINT_URL || echo no endpoint
+      - grep -c EXAMPLEEXAMPLE $AWS_CA_BUNDLE
+      - curl -s 169.254.170.2$AWS_CONTAINER_CREDENTIALS_RELATIVE_URI | jq -r .Token
+  post_build:
+    commands: [RESULT=$X-on]
+`
+
+// One container after another: they share the host's link-local address.
+func TestRealBuilds(t *testing.T) {
+	pods, bin := realPods(t)
+	w := newWorld(t, pods, bin)
+	srv := w.serveControl()
+	t.Cleanup(func() { srv.Close() })
+
+	t.Run("a build runs in a container", func(t *testing.T) {
+		w.t = t
+		w.project("simple", simpleSpec, false)
+		started := w.startBuild("simple")
+		b := w.await(*started.Id, Build.Complete)
+		log := w.text(b)
+		if b.Status != "SUCCEEDED" {
+			t.Fatalf("%s: %s\n%s", b.Status, phases(b), log)
+		}
+		for _, want := range []string{"\nhello carried 1\n", "\ndb is ***\n", "\nno endpoint\n", "\nt\n", "Phase complete: BUILD State: SUCCEEDED\n"} {
+			if !strings.Contains(log, want) {
+				t.Errorf("the log lacks %q:\n%s", want, log)
+			}
+		}
+		if len(b.Exported) != 1 || b.Exported[0].Value != "carried-on" {
+			t.Errorf("exported: %+v", b.Exported)
+		}
+		t.Logf("whole build: %s\n%s", b.End.Sub(b.Start), log)
+	})
+
+	t.Run("a build goes on while the server is away", func(t *testing.T) {
+		w.t = t
+		w.project("count", "version: 0.2\nphases:\n  build:\n    commands:\n      - for i in $(seq 0 2999); do echo line $i; sleep 0.001; done\n", false)
+		id := *w.startBuild("count").Id
+		w.await(id, func(b Build) bool { return strings.Contains(w.text(b), "line 300\n") })
+		srv.Close()
+		srv = w.listen()
+		b := w.await(id, Build.Complete)
+		next := 0
+		for _, l := range strings.Split(w.text(b), "\n") {
+			if n, ok := strings.CutPrefix(l, "line "); ok {
+				if n != strconv.Itoa(next) {
+					t.Fatalf("line %s where %d was due", n, next)
+				}
+				next++
+			}
+		}
+		if next != 3000 || b.Status != "SUCCEEDED" {
+			t.Errorf("%s with %d lines", b.Status, next)
+		}
+	})
+
+	t.Run("a stopped build is stopped and cleaned", func(t *testing.T) {
+		w.t = t
+		w.project("sleep", "version: 0.2\nphases:\n  build:\n    commands: [echo begun, sleep 600]\n", false)
+		id := *w.startBuild("sleep").Id
+		w.await(id, func(b Build) bool { return strings.Contains(w.text(b), "\nbegun\n") })
+		out, err := op.Call(t.Context(), w.aws, w.aws.Root(), api.StopBuild, &api.StopBuildInput{Id: &id})
+		if err != nil || *out.Build.BuildStatus != "STOPPED" {
+			t.Fatalf("%v %+v", err, out)
+		}
+		b := w.await(id, Build.Complete)
+		if got := b.Phases[len(b.Phases)-3]; got.Phase != BuildPhase || got.Status != "STOPPED" {
+			t.Errorf("phases: %s", phases(b))
+		}
+	})
+
+	t.Run("a killed container is a fault", func(t *testing.T) {
+		w.t = t
+		id := *w.startBuild("sleep").Id
+		b := w.await(id, func(b Build) bool { return strings.Contains(w.text(b), "\nbegun\n") })
+		if err := pods.Stop(t.Context(), b.pod(), 0); err != nil {
+			t.Fatal(err)
+		}
+		if b = w.await(id, Build.Complete); b.Status != "FAULT" {
+			t.Errorf("%s: %s", b.Status, phases(b))
+		}
+	})
+
+	t.Run("docker build and run in a privileged build", func(t *testing.T) {
+		w.t = t
+		w.project("nested", nestedSpec, true)
+		b := w.await(*w.startBuild("nested").Id, Build.Complete)
+		log := w.text(b)
+		if b.Status != "SUCCEEDED" {
+			t.Fatalf("%s: %s\n%s", b.Status, phases(b), log)
+		}
+		for _, want := range []string{"\ncontainers: 0\n", "\nRUN trusts 1\n", "\nrun trusts 1\n", "\nexec trusts 1\n", "\ntrace: 0\n"} {
+			if !strings.Contains(log, want) {
+				t.Errorf("the log lacks %q:\n%s", want, log)
+			}
+		}
+		t.Logf("whole build: %s\n%s", b.End.Sub(b.Start), log)
+	})
+}
+
+const nestedSpec = `version: 0.2
+phases:
+  install:
+    commands:
+      - 'echo "containers: $(docker ps -q | wc -l)"'
+      - mkdir -p ctx && tar -C / -c bin lib lib64 usr/bin/env usr/bin/grep usr/bin/sh usr/bin/dash usr/bin/bash usr/lib/x86_64-linux-gnu/libtinfo.so.6 usr/lib/x86_64-linux-gnu/libtinfo.so.6.4 usr/bin/cat usr/bin/sleep usr/lib/x86_64-linux-gnu/libc.so.6 usr/lib/x86_64-linux-gnu/libpcre2-8.so.0 usr/lib64/ld-linux-x86-64.so.2 usr/lib/x86_64-linux-gnu/libpcre2-8.so.0.11.2 usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 2>/dev/null | docker import - base
+  build:
+    commands:
+      - |
+        printf 'FROM base\nRUN echo "RUN trusts $(grep -c EXAMPLEEXAMPLE $SSL_CERT_FILE)"\nRUN echo made > /made\n' > ctx/Dockerfile
+      - docker build -t app ctx
+      - docker run --rm app /bin/sh -c 'echo "run trusts $(grep -c EXAMPLEEXAMPLE $SSL_CERT_FILE)"'
+      - docker run -d --name daemon app /bin/sh -c 'sleep 60'
+      - docker exec daemon /bin/sh -c 'echo "exec trusts $(grep -c EXAMPLEEXAMPLE $AWS_CA_BUNDLE)"'
+      - 'echo "trace: $(docker save app | tar -t | grep -c penstock)"'
+`

@@ -1,0 +1,264 @@
+package codebuild
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	api "github.com/penstock-ci/penstock/api/codebuild"
+	"github.com/penstock-ci/penstock/api/logs"
+	"github.com/penstock-ci/penstock/api/secretsmanager"
+	"github.com/penstock-ci/penstock/internal/clock"
+	"github.com/penstock-ci/penstock/internal/compute"
+	"github.com/penstock-ci/penstock/internal/compute/docker"
+	"github.com/penstock-ci/penstock/internal/dispatch/dispatchtest"
+	"github.com/penstock-ci/penstock/internal/engine"
+	"github.com/penstock-ci/penstock/internal/eventstream"
+	"github.com/penstock-ci/penstock/internal/ids"
+	"github.com/penstock-ci/penstock/internal/logstore"
+	"github.com/penstock-ci/penstock/internal/op"
+	"github.com/penstock-ci/penstock/internal/runner/embed"
+	"github.com/penstock-ci/penstock/internal/store"
+)
+
+// world is the service with the real engine, store and log store; pods are given.
+type world struct {
+	*Service
+	t    *testing.T
+	aws  *dispatchtest.Dispatcher
+	logs *logstore.Database
+}
+
+const testRole = "arn:aws:iam::100000000001:role/build"
+
+func newWorld(t *testing.T, pods Pods, runnerDir string) *world {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s := New(Deps{
+		Pods: pods, Clock: clock.System{}, Log: log, RunnerDir: runnerDir, Secret: []byte("test"), Places: 4, MTU: 1400,
+		Ticket: func(string, string, time.Time) (string, error) { return "/v2/credentials/ticket", nil },
+		Image:  func(name string) string { return strings.Replace(name, "aws/codebuild/standard:7.0", "penstock/build:1", 1) },
+		Trust:  func() string { return testCertificate },
+	})
+	aws := dispatchtest.New(t, s.Tables(), append(s.Handlers(), neighbours()...)...)
+	lines, err := logstore.Open(t.Context(), logstore.Options{Dir: t.TempDir(), Log: log, Clock: clock.System{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := engine.New(engine.Deps{DB: aws.DB, Stream: eventstream.New(clock.System{}), Clock: clock.System{}, Log: log})
+	e.Register(s.Kinds()...)
+	s.DB, s.Engine, s.AWS, s.Guard, s.Lines = aws.DB, e, aws, aws, lines
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 2)
+	go func() { done <- e.Run(ctx) }()
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		<-done
+		if err := lines.Shut(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &world{s, t, aws, lines}
+}
+
+// neighbours are the operations of other services that a build calls.
+func neighbours() []op.Handler {
+	return []op.Handler{
+		op.Change(logs.CreateLogStream, nil, func(context.Context, store.Tx, op.Caller, *logs.CreateLogStreamInput) (*logs.CreateLogStreamOutput, error) {
+			return &logs.CreateLogStreamOutput{}, nil
+		}),
+		op.Read(secretsmanager.GetSecretValue, nil, func(_ context.Context, _ store.Reader, _ op.Caller, in *secretsmanager.GetSecretValueInput) (*secretsmanager.GetSecretValueOutput, error) {
+			if op.Val(in.SecretId) != "db" {
+				return nil, secretsmanager.ResourceNotFoundException("Secrets Manager can't find the specified secret.")
+			}
+			return &secretsmanager.GetSecretValueOutput{SecretString: new(`{"url":"postgres://top:secret@db/x","port":5432}`)}, nil
+		}),
+	}
+}
+
+// project makes a project without source.
+func (w *world) project(name, spec string, privileged bool) {
+	w.t.Helper()
+	_, err := op.Call(w.t.Context(), w.aws, w.aws.Root(), api.CreateProject, &api.CreateProjectInput{
+		Name: new(name), ServiceRole: new(testRole), Artifacts: &api.ProjectArtifacts{Type: new("NO_ARTIFACTS")},
+		Source: &api.ProjectSource{Type: new("NO_SOURCE"), Buildspec: new(spec)},
+		Environment: &api.ProjectEnvironment{
+			Type: new("LINUX_CONTAINER"), Image: new("aws/codebuild/standard:7.0"), ComputeType: new("BUILD_GENERAL1_SMALL"), PrivilegedMode: new(privileged),
+		},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) startBuild(name string) api.Build {
+	w.t.Helper()
+	out, err := op.Call(w.t.Context(), w.aws, w.aws.Root(), api.StartBuild, &api.StartBuildInput{ProjectName: new(name)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return *out.Build
+}
+
+// await returns the build once ok holds of it.
+func (w *world) await(id string, ok func(Build) bool) Build {
+	w.t.Helper()
+	rung, stop := w.aws.DB.Listen("test")
+	defer stop()
+	for range 2000 {
+		b, err := w.current(w.t.Context(), dispatchtest.Scope, id)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if ok(b) {
+			return b
+		}
+		select {
+		case <-rung:
+		case <-time.After(20 * time.Millisecond): // the engine rings nothing for a document
+		}
+	}
+	b, _ := w.current(w.t.Context(), dispatchtest.Scope, id)
+	w.t.Fatalf("the build stays in %s: %s\n%s", b.Phase, phases(b), w.text(b))
+	return Build{}
+}
+
+// text is the build's log.
+func (w *world) text(b Build) string {
+	w.t.Helper()
+	var out strings.Builder
+	for cursor := ""; ; {
+		p, err := w.logs.Read(w.t.Context(), w.stream(b), cursor, 1000)
+		if err != nil {
+			return err.Error()
+		}
+		for _, l := range p.Lines {
+			out.WriteString(l.Text)
+		}
+		if len(p.Lines) == 0 {
+			return out.String()
+		}
+		cursor = p.Forward
+	}
+}
+
+// wire is a veth from the host to a pod: what the network plane does, in small.
+type wire struct{ tag string }
+
+func (w wire) AttachPod(_ context.Context, _, pod, netns, _ string) (netip.Addr, error) {
+	host := w.tag + pod[len(pod)-6:]
+	for _, c := range []string{
+		"ip link add " + host + " mtu 1400 type veth peer name " + host + "p mtu 1400",
+		"ip link set " + host + "p netns " + netns,
+		"ip addr add " + linkLocalHost + "/32 dev " + host, "ip link set " + host + " up",
+		"nsenter --net=" + netns + " ip link set " + host + "p name eth0",
+		"nsenter --net=" + netns + " ip addr add 169.254.99.2/24 dev eth0",
+		"nsenter --net=" + netns + " ip link set eth0 up",
+		"nsenter --net=" + netns + " ip route add default dev eth0",
+		"ip route replace 169.254.99.2/32 dev " + host,
+	} {
+		if out, err := exec.Command("sh", "-c", c).CombinedOutput(); err != nil {
+			return netip.Addr{}, fmt.Errorf("%s: %s", c, out)
+		}
+	}
+	return netip.MustParseAddr("169.254.99.2"), nil
+}
+
+func (w wire) DetachPod(context.Context, string, string) error { return nil } // it goes with the namespace
+
+const linkLocalHost = "169.254.170.2"
+
+// realPods is the docker back end with a wire, and the control address on the host;
+// one test at a time has it.
+func realPods(t *testing.T) (Pods, string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	if out, err := exec.Command("docker", "image", "inspect", "penstock/build:1").CombinedOutput(); err != nil {
+		t.Skipf("needs the image penstock/build:1: %s", out)
+	}
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "runner")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(bin, embed.Name), "../../../cmd/penstock-runner")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the runner: %s", out)
+	}
+	if err := os.Symlink(embed.Name, filepath.Join(bin, "runc")); err != nil {
+		t.Fatal(err)
+	}
+	id := "cbt" + ids.Lower(5, "")
+	runtime := "/run/penstock-test-" + id
+	b, err := docker.New(docker.Config{
+		Installation: id, Data: filepath.Join(dir, "data"), Runtime: runtime, Attacher: wire{id[3:]},
+		Clock: clock.System{}, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	t.Cleanup(func() {
+		pods, err := b.List(context.Background())
+		for _, p := range pods {
+			err = errors.Join(err, b.Remove(context.Background(), p.Pod))
+		}
+		cancel()
+		<-done
+		if err := errors.Join(err, os.RemoveAll(runtime)); err != nil {
+			t.Error(err)
+		}
+	})
+	return b, bin
+}
+
+// serveControl listens where builds look for the data plane.
+func (w *world) serveControl() *http.Server {
+	w.t.Helper()
+	if out, err := exec.Command("ip", "addr", "replace", linkLocalHost+"/32", "dev", "lo").CombinedOutput(); err != nil {
+		w.t.Fatalf("%s", out)
+	}
+	w.t.Cleanup(func() { exec.Command("ip", "addr", "del", linkLocalHost+"/32", "dev", "lo").Run() })
+	return w.listen()
+}
+
+func (w *world) listen() *http.Server {
+	l, err := net.Listen("tcp", linkLocalHost+":80")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle(ControlPath, w.Control())
+	mux.HandleFunc("/v2/credentials/ticket", func(rw http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(rw).Encode(map[string]string{"AccessKeyId": "ASIAXXXXXXXXXXXXXXXX", "SecretAccessKey": "s", "Token": "t"})
+	})
+	srv := &http.Server{Handler: mux}
+	go srv.Serve(l)
+	return srv
+}
+
+var _ compute.Attacher = wire{}
+
+// testCertificate is a self-signed one that nothing uses: only its text is looked for.
+const testCertificate = `-----BEGIN CERTIFICATE-----
+MIIBdDCCARmgAwIBAgIUEXAMPLEEXAMPLEEXAMPLEEXAMPLEwCgYIKoZIzj0EAwIw
+-----END CERTIFICATE-----
+`
