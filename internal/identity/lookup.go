@@ -135,9 +135,9 @@ func (a *Authority) currentID(ctx context.Context, r store.Reader, c Claims) (st
 	return u.Value.ID, err
 }
 
-// Password checks a service-specific credential, as Git over HTTPS sends it,
+// ServiceSpecific checks a service-specific credential, as Git over HTTPS sends it,
 // and is its user's caller. A wrong one is InvalidClientTokenId.
-func (a *Authority) Password(ctx context.Context, service, name, password string) (op.Caller, error) {
+func (a *Authority) ServiceSpecific(ctx context.Context, service, name, password string) (op.Caller, error) {
 	var c op.Caller
 	err := a.DB.View(ctx, func(ctx context.Context, r store.Reader) error {
 		d, err := a.Records.ServiceCredentials.Get(ctx, r, Everywhere, service+"/"+name)

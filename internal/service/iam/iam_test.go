@@ -366,11 +366,11 @@ func TestGitPassword(t *testing.T) {
 	w := setup(t)
 	w.user("bob", "", "")
 	cred := must(w, w.root(), api.CreateServiceSpecificCredential, &api.CreateServiceSpecificCredentialInput{UserName: new("bob"), ServiceName: new("codecommit.amazonaws.com")}).ServiceSpecificCredential
-	c, err := w.authority.Password(t.Context(), "codecommit.amazonaws.com", *cred.ServiceUserName, *cred.ServicePassword)
+	c, err := w.authority.ServiceSpecific(t.Context(), "codecommit.amazonaws.com", *cred.ServiceUserName, *cred.ServicePassword)
 	if err != nil || c.ARN != "arn:aws:iam::"+account+":user/bob" {
 		t.Fatalf("got %v, %v", c.ARN, err)
 	}
-	_, err = w.authority.Password(t.Context(), "codecommit.amazonaws.com", *cred.ServiceUserName, "wrong")
+	_, err = w.authority.ServiceSpecific(t.Context(), "codecommit.amazonaws.com", *cred.ServiceUserName, "wrong")
 	refused(t, err, "InvalidClientTokenId", "")
 }
 
