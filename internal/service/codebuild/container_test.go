@@ -137,5 +137,5 @@ phases:
       - docker run --rm app /bin/sh -c 'echo "run trusts $(grep -c EXAMPLEEXAMPLE $SSL_CERT_FILE)"'
       - docker run -d --name daemon app /bin/sh -c 'sleep 60'
       - docker exec daemon /bin/sh -c 'echo "exec trusts $(grep -c EXAMPLEEXAMPLE $AWS_CA_BUNDLE)"'
-      - 'echo "trace: $(docker save app | tar -t | grep -c penstock)"'
+      - 'echo "trace: $(docker export $(docker create app) | tar -t | grep -c penstock)"'
 `

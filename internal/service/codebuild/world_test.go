@@ -48,8 +48,10 @@ func newWorld(t *testing.T, pods Pods, runnerDir string) *world {
 	s := New(Deps{
 		Pods: pods, Clock: clock.System{}, Log: log, RunnerDir: runnerDir, Secret: []byte("test"), Places: 4, MTU: 1400,
 		Ticket: func(string, string, time.Time) (string, error) { return "/v2/credentials/ticket", nil },
-		Image:  func(name string) string { return strings.Replace(name, "aws/codebuild/standard:7.0", "penstock/build:1", 1) },
-		Trust:  func() string { return testCertificate },
+		Image: func(name string) string {
+			return strings.Replace(name, "aws/codebuild/standard:7.0", "penstock/build:1", 1)
+		},
+		Trust: func() string { return testCertificate },
 	})
 	aws := dispatchtest.New(t, s.Tables(), append(s.Handlers(), neighbours()...)...)
 	lines, err := logstore.Open(t.Context(), logstore.Options{Dir: t.TempDir(), Log: log, Clock: clock.System{}})
