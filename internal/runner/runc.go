@@ -66,7 +66,20 @@ func realRuntime() (string, error) {
 // prepareContainer edits what the command is about: the bundle of a new container,
 // or the process that is to run in one.
 func prepareContainer(args []string) error {
-	var verb, bundle, process string
+	switch verb, bundle, process := asked(args); {
+	case verb == "exec" && process != "":
+		return edit(process, addVariables)
+	case verb == "create" || verb == "run":
+		if bundle == "" {
+			bundle = "."
+		}
+		return edit(filepath.Join(bundle, "config.json"), func(c map[string]any) error { return addTrust(c, bundle) })
+	}
+	return nil
+}
+
+// asked reads runc's arguments: the command and the files it is about.
+func asked(args []string) (verb, bundle, process string) {
 	for i := 0; i < len(args); i++ {
 		a := args[i]
 		name, value, inline := strings.Cut(strings.TrimLeft(a, "-"), "=")
@@ -87,16 +100,7 @@ func prepareContainer(args []string) error {
 			}
 		}
 	}
-	switch {
-	case verb == "exec" && process != "":
-		return edit(process, func(p map[string]any) error { return addVariables(p) })
-	case verb == "create" || verb == "run":
-		if bundle == "" {
-			bundle = "."
-		}
-		return edit(filepath.Join(bundle, "config.json"), func(c map[string]any) error { return addTrust(c, bundle) })
-	}
-	return nil
+	return verb, bundle, process
 }
 
 // edit changes a JSON file; numbers keep their text.
