@@ -30,9 +30,7 @@ type Front struct {
 type BalancerAttributes struct {
 	Idle         time.Duration // of a connection without bytes; 0 = 60 s
 	ForwardedFor string        // append (default), preserve, remove
-	KeepHost     bool          // routing.http.preserve_host_header.enabled: leave out the port that AWS leaves out, or keep as sent
 	ClientPort   bool          // routing.http.xff_client_port.enabled
-	DropInvalid  bool          // routing.http.drop_invalid_header_fields.enabled
 }
 
 // SiteDomain is what follows a balancer's name on the host's one loopback port.

@@ -316,3 +316,58 @@ func waitOther(t *testing.T, c *Client, old int) {
 		<-time.After(time.Millisecond)
 	}
 }
+
+func TestADrainCountsWhatAReplacedProcessHasOpen(t *testing.T) {
+	b := setup(t)
+	one, _ := backend(t, "one")
+	two, _ := backend(t, "two")
+	s, port := site(t, 1, one)
+	if err := b.Apply(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	healthy(t, b.Client, 1)
+	stream := make(chan error, 1)
+	go func() { stream <- readStream(port) }()
+	await(t, b.Client, one, func(r dataplane.Report) bool { return r.Open == 1 })
+	for range 2 { // the one that holds the stream is two processes back
+		if err := b.Upgrade(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one.Drain = true
+	s.Number, s.Pools[0].Targets = 2, []dataplane.Target{one, two}
+	if err := b.Apply(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	await(t, b.Client, one, func(r dataplane.Report) bool {
+		if r.Drain && r.Open == 0 {
+			select {
+			case err := <-stream:
+				if err != nil {
+					t.Error(err)
+				}
+			case <-time.After(time.Second): // the report may be ahead of the reader
+				t.Error("the drain ended before the stream")
+			}
+			return true
+		}
+		return false
+	})
+}
+
+// await waits for a report of a target that f accepts.
+func await(t *testing.T, c *Client, target dataplane.Target, f func(dataplane.Report) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	seen := false
+	err := c.Watch(ctx, func(r dataplane.Report) {
+		if !seen && r.Target == target.Address && f(r) {
+			seen = true
+			cancel()
+		}
+	})
+	if err != nil || !seen {
+		t.Fatalf("no such report: %v", err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/penstock-ci/penstock/internal/clock"
 	"github.com/penstock-ci/penstock/internal/dataplane/balance"
 	"github.com/penstock-ci/penstock/internal/dataplane/socket"
 )
@@ -32,7 +33,7 @@ const handoverTimeout = 10 * time.Second
 // server that holds duplicates; from neither where this is the first process.
 func adopt(o Options) ([]socket.Held, *net.UnixConn, error) {
 	if c := connect(Sockets(o.Run)); c != nil {
-		held, err := take(c)
+		held, err := take(c, o.Clock)
 		if err == nil {
 			return held, c, nil
 		}
@@ -44,7 +45,7 @@ func adopt(o Options) ([]socket.Held, *net.UnixConn, error) {
 		return nil, nil, nil
 	}
 	defer c.Close()
-	held, err := take(c)
+	held, err := take(c, o.Clock)
 	if err != nil {
 		return nil, nil, fmt.Errorf("take the sockets that the server holds: %w", err)
 	}
@@ -59,7 +60,7 @@ func connect(path string) *net.UnixConn {
 	return c
 }
 
-func take(c *net.UnixConn) (held []socket.Held, err error) {
+func take(c *net.UnixConn, clk clock.Clock) (held []socket.Held, err error) {
 	defer func() {
 		if err != nil {
 			for _, h := range held {
@@ -68,7 +69,7 @@ func take(c *net.UnixConn) (held []socket.Held, err error) {
 			held = nil
 		}
 	}()
-	if err := c.SetDeadline(time.Now().Add(handoverTimeout)); err != nil {
+	if err := c.SetDeadline(clk.Now().Add(handoverTimeout)); err != nil {
 		return nil, err
 	}
 	if err := socket.Send(c, socket.Message{Do: Take}); err != nil {
@@ -91,6 +92,7 @@ func take(c *net.UnixConn) (held []socket.Held, err error) {
 // predecessor is a process that was replaced by this one and has connections left.
 type predecessor struct {
 	c     *net.UnixConn
+	clock clock.Clock
 	gone  chan struct{}
 	acked chan map[string]int
 }
@@ -101,7 +103,7 @@ func (p *process) succeed(c *net.UnixConn) error {
 	if err := socket.Send(c, socket.Message{Do: Ready}); err != nil {
 		return err
 	}
-	if err := c.SetReadDeadline(time.Now().Add(handoverTimeout)); err != nil {
+	if err := c.SetReadDeadline(p.Clock.Now().Add(handoverTimeout)); err != nil {
 		return err
 	}
 	m, err := socket.Receive(c)
@@ -114,7 +116,7 @@ func (p *process) succeed(c *net.UnixConn) error {
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	o := &predecessor{c: c, gone: make(chan struct{}), acked: make(chan map[string]int, 1)}
+	o := &predecessor{c: c, clock: p.Clock, gone: make(chan struct{}), acked: make(chan map[string]int, 1)}
 	id := strconv.FormatInt(p.Clock.Now().UnixNano(), 10)
 	p.balance.Extra(id, orEmpty(m.Open))
 	p.mu.Lock()
@@ -166,7 +168,7 @@ func (o *predecessor) reload(b *balance.Balance, id string) error {
 		return nil
 	case <-o.gone:
 		return nil
-	case <-time.After(reloadTimeout):
+	case <-o.clock.After(reloadTimeout):
 		return os.ErrDeadlineExceeded
 	}
 }

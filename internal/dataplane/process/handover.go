@@ -88,7 +88,7 @@ func (p *process) giveAll(c *net.UnixConn) error {
 	if err := sendAll(c, now); err != nil {
 		return err
 	}
-	if err := c.SetReadDeadline(time.Now().Add(handoverTimeout)); err != nil {
+	if err := c.SetReadDeadline(p.Clock.Now().Add(handoverTimeout)); err != nil {
 		return err
 	}
 	if m, err := socket.Receive(c); err != nil || m.Do != Ready {

@@ -25,6 +25,7 @@ type Balancer struct {
 	State              string // of the machine: provisioning, active, failed, deleting
 	Reason             string
 	Subnets            []Subnet
+	Arriving           []string // effects that make interfaces and are not done
 	Leaving            []string // interfaces of subnets that are no longer its
 	Groups             []string // security groups
 	Turn               int      // counts changes of subnets and groups: it makes effects' names new
@@ -38,6 +39,7 @@ type Subnet struct {
 	ID, Zone  string
 	Interface string     `json:",omitzero"`
 	Address   netip.Addr `json:",omitzero"`
+	Public    netip.Addr `json:",omitzero"`
 }
 
 // Types and schemes.
@@ -274,8 +276,10 @@ func (s *Service) deleteLoadBalancer(ctx context.Context, tx store.Tx, c op.Call
 	if _, err := s.Records.DeleteBalancer(ctx, tx, b.ARN); err != nil {
 		return nil, err
 	}
-	if _, err := s.Records.DeleteName(ctx, tx, "", b.DNSName); err != nil {
-		return nil, err
+	for _, vpc := range []string{"", b.VPC} {
+		if _, err := s.Records.DeleteName(ctx, tx, vpc, b.DNSName); err != nil {
+			return nil, err
+		}
 	}
 	b.State = deleting
 	if _, err := balancers.Put(ctx, tx, c.Scope, b.ARN, b, d.Version); err != nil {

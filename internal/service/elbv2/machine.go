@@ -3,6 +3,7 @@ package elbv2
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -30,13 +31,17 @@ const (
 )
 
 // attachment is an interface in a subnet.
-type attachment struct{ Subnet, Interface, Address string }
+type attachment struct {
+	Subnet, Interface string
+	Address, Public   netip.Addr
+}
 
 // stepBalancer decides what a balancer needs next. Pure.
 func stepBalancer(b Balancer, e engine.Event) (engine.Turn[Balancer], error) {
 	t := engine.Turn[Balancer]{}
 	switch {
 	case e.Name == evDeleted:
+		b.Leaving = slices.Clone(b.Leaving)
 		for _, s := range b.Subnets {
 			if s.Interface != "" {
 				b.Leaving = append(b.Leaving, s.Interface)
@@ -45,19 +50,21 @@ func stepBalancer(b Balancer, e engine.Event) (engine.Turn[Balancer], error) {
 		b.Subnets = nil
 		t.Effects = leave(b)
 	case e.Name == evCreated:
-		t.Effects = arrive(b)
+		t.Effects = b.arrive()
 	case e.Name == evChanged && b.State != deleting:
-		t.Effects = append(arrive(b), engine.Effect{Do: "secure", Name: fmt.Sprintf("secure/%d", b.Turn)})
+		t.Effects = append(b.arrive(), engine.Effect{Do: "secure", Name: fmt.Sprintf("secure/%d", b.Turn)})
 		t.Effects = append(t.Effects, ready(b)...)
 	case e.Name == evAttached:
 		var a attachment
 		if err := json.Unmarshal(e.Body, &a); err != nil {
 			return t, fmt.Errorf("read an attachment: %w", err)
 		}
-		if err := b.attached(a); err != nil {
-			return t, err
+		b.arrived(e.ID)
+		b.attached(a)
+		t.Effects = ready(b) // the old ones leave when the new ones serve
+		if b.State == deleting {
+			t.Effects = leave(b)
 		}
-		t.Effects = append(ready(b), leave(b)...)
 	case e.Name == evPublished && b.State != deleting:
 		b.State, b.Reason = active, ""
 		t.Effects = leave(b)
@@ -66,41 +73,56 @@ func stepBalancer(b Balancer, e engine.Event) (engine.Turn[Balancer], error) {
 		if err := json.Unmarshal(e.Body, &id); err != nil {
 			return t, fmt.Errorf("read a detached interface: %w", err)
 		}
-		b.Leaving = slices.DeleteFunc(b.Leaving, func(l string) bool { return l == id })
+		b.Leaving = slices.DeleteFunc(slices.Clone(b.Leaving), func(l string) bool { return l == id })
 		t.Effects = leave(b)
-	case strings.HasSuffix(e.Name, ".failed") && b.State == provisioning:
+	case strings.HasSuffix(e.Name, ".failed"):
 		var f engine.Failure
 		if err := json.Unmarshal(e.Body, &f); err != nil {
 			return t, fmt.Errorf("read a failure: %w", err)
 		}
-		b.State, b.Reason = stateFailed, f.Error
+		b.arrived(strings.TrimSuffix(e.Name, ".failed"))
+		if b.State == provisioning {
+			b.State, b.Reason = stateFailed, f.Error
+		}
+		t.Effects = leave(b)
 	}
 	t.Next = b
 	return t, nil
 }
 
 // attached notes an interface; one that came too late leaves again.
-func (b *Balancer) attached(a attachment) error {
+func (b *Balancer) attached(a attachment) {
+	b.Subnets, b.Leaving = slices.Clone(b.Subnets), slices.Clone(b.Leaving)
 	for i := range b.Subnets {
 		if s := &b.Subnets[i]; s.ID == a.Subnet && s.Interface == "" {
 			s.Interface = a.Interface
-			return s.Address.UnmarshalText([]byte(a.Address))
+			s.Address, s.Public = a.Address, a.Public
+			return
 		}
 	}
 	if !slices.ContainsFunc(b.Subnets, func(s Subnet) bool { return s.Interface == a.Interface }) {
 		b.Leaving = append(b.Leaving, a.Interface)
 	}
-	return nil
 }
 
-func arrive(b Balancer) (out []engine.Effect) {
+// arrive asks for the interfaces that are missing and not on their way.
+func (b *Balancer) arrive() (out []engine.Effect) {
 	for _, s := range b.Subnets {
-		if s.Interface == "" {
-			body, _ := json.Marshal(s.ID) // a string always can be
-			out = append(out, engine.Effect{Do: "attach", Name: fmt.Sprintf("attach/%s/%d", s.ID, b.Turn), Body: body})
+		onItsWay := slices.ContainsFunc(b.Arriving, func(n string) bool { return strings.HasPrefix(n, "attach/"+s.ID+"/") })
+		if s.Interface != "" || onItsWay {
+			continue
 		}
+		body, _ := json.Marshal(s.ID) // a string always can be
+		name := fmt.Sprintf("attach/%s/%d", s.ID, b.Turn)
+		b.Arriving = append(slices.Clone(b.Arriving), name)
+		out = append(out, engine.Effect{Do: "attach", Name: name, Body: body})
 	}
 	return out
+}
+
+// arrived: the effect is done, or has failed for good.
+func (b *Balancer) arrived(effect string) {
+	b.Arriving = slices.DeleteFunc(slices.Clone(b.Arriving), func(n string) bool { return n == effect })
 }
 
 // ready publishes once every subnet has its interface.
@@ -120,7 +142,7 @@ func leave(b Balancer) (out []engine.Effect) {
 		body, _ := json.Marshal(id) // as above
 		out = append(out, engine.Effect{Do: "detach", Name: "detach/" + id, Body: body})
 	}
-	if b.State == deleting && len(b.Leaving) == 0 {
+	if b.State == deleting && len(b.Leaving)+len(b.Arriving) == 0 {
 		out = append(out, engine.Effect{Do: "forget", Name: "forget"})
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/penstock-ci/penstock/api/ec2"
@@ -42,12 +43,41 @@ func (s *Service) attach(ctx context.Context, id engine.ID, b Balancer, f engine
 	if err != nil {
 		return nil, err
 	}
+	n := out.NetworkInterface
+	made := attachment{Subnet: subnet, Interface: op.Val(n.NetworkInterfaceId)}
+	if made.Address, err = netip.ParseAddr(op.Val(n.PrivateIpAddress)); err != nil {
+		return nil, fmt.Errorf("the address of interface %s: %w", made.Interface, err)
+	}
+	if b.Scheme == public {
+		if made.Public, err = s.expose(ctx, id.Scope, made.Interface, token); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.Network(ctx); err != nil {
 		return nil, err
 	}
-	n := out.NetworkInterface
-	body, err := json.Marshal(attachment{subnet, op.Val(n.NetworkInterfaceId), op.Val(n.PrivateIpAddress)})
+	body, err := json.Marshal(made)
 	return &engine.Event{ID: f.Name, Name: evAttached, Body: body}, err
+}
+
+// expose gives an interface a public address.
+func (s *Service) expose(ctx context.Context, scope store.Scope, eni, token string) (netip.Addr, error) {
+	_, err := op.Call(ctx, s.AWS, s.self(scope, token+"/public"), ec2.ModifyNetworkInterfaceAttribute, &ec2.ModifyNetworkInterfaceAttributeInput{
+		NetworkInterfaceId: &eni, AssociatePublicIpAddress: new(true),
+	})
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	out, err := op.Call(ctx, s.AWS, s.self(scope, ""), ec2.DescribeNetworkInterfaces, &ec2.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{eni}})
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	for _, n := range out.NetworkInterfaces {
+		if n.Association != nil {
+			return netip.ParseAddr(op.Val(n.Association.PublicIp))
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("interface %s has no public address", eni)
 }
 
 // secure gives the interfaces the balancer's security groups.
@@ -67,7 +97,7 @@ func (s *Service) secure(ctx context.Context, id engine.ID, b Balancer, _ engine
 }
 
 // publish writes what the data plane shall do and waits until it does.
-func (s *Service) publish(ctx context.Context, id engine.ID, _ Balancer, f engine.Effect, _ string) (*engine.Event, error) {
+func (s *Service) publish(ctx context.Context, id engine.ID, _ Balancer, _ engine.Effect, _ string) (*engine.Event, error) {
 	var number uint64
 	err := s.DB.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		d, err := balancers.Get(ctx, tx, id.Scope, id.Key)
@@ -78,14 +108,12 @@ func (s *Service) publish(ctx context.Context, id engine.ID, _ Balancer, f engin
 		if _, err := s.Records.PutBalancer(ctx, tx, b.record()); err != nil {
 			return err
 		}
-		n := dataplane.Name{Name: b.DNSName}
-		for _, sub := range b.Subnets {
-			if sub.Address.IsValid() {
-				n.Addresses = append(n.Addresses, sub.Address)
+		for _, n := range b.names() {
+			if number, err = s.Records.PutName(ctx, tx, n); err != nil {
+				return err
 			}
 		}
-		number, err = s.Records.PutName(ctx, tx, n)
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("publish %s: %w", id.Key, err)
@@ -93,7 +121,26 @@ func (s *Service) publish(ctx context.Context, id engine.ID, _ Balancer, f engin
 	if err := s.Plane(ctx, number); err != nil {
 		return nil, err
 	}
-	return &engine.Event{ID: f.Name, Name: evPublished}, nil
+	return &engine.Event{Name: evPublished}, nil
+}
+
+// names are the balancer's host name as its own VPC and as all others see it.
+// In its own it is the private addresses even where it has public ones, so that a
+// subnet without a way out reaches it too.
+func (b Balancer) names() []dataplane.Name {
+	inside, outside := dataplane.Name{VPC: b.VPC, Name: b.DNSName}, dataplane.Name{Name: b.DNSName}
+	for _, s := range b.Subnets {
+		if !s.Address.IsValid() {
+			continue
+		}
+		inside.Addresses = append(inside.Addresses, s.Address)
+		if s.Public.IsValid() {
+			outside.Addresses = append(outside.Addresses, s.Public)
+		} else {
+			outside.Addresses = append(outside.Addresses, s.Address)
+		}
+	}
+	return []dataplane.Name{inside, outside}
 }
 
 func missingIsDone(err error) error {

@@ -93,6 +93,12 @@ func (f *cloud) handlers() []op.Handler {
 				NetworkInterfaceId: new(fmt.Sprintf("eni-%d", f.n)), PrivateIpAddress: new(fmt.Sprintf("10.0.%d.9", f.n)),
 			}}, nil
 		}),
+		op.Change(ec2.ModifyNetworkInterfaceAttribute, nil, func(context.Context, store.Tx, op.Caller, *ec2.ModifyNetworkInterfaceAttributeInput) (*ec2.ModifyNetworkInterfaceAttributeOutput, error) {
+			return &ec2.ModifyNetworkInterfaceAttributeOutput{}, nil
+		}),
+		op.Read(ec2.DescribeNetworkInterfaces, nil, func(context.Context, store.Reader, op.Caller, *ec2.DescribeNetworkInterfacesInput) (*ec2.DescribeNetworkInterfacesOutput, error) {
+			return &ec2.DescribeNetworkInterfacesOutput{NetworkInterfaces: []ec2.NetworkInterface{{Association: &ec2.NetworkInterfaceAssociation{PublicIp: new("198.51.100.9")}}}}, nil
+		}),
 		op.Change(ec2.DeleteNetworkInterface, nil, func(_ context.Context, _ store.Tx, _ op.Caller, in *ec2.DeleteNetworkInterfaceInput) (*ec2.DeleteNetworkInterfaceOutput, error) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
@@ -181,7 +187,8 @@ func TestALoadBalancerFromCreationToDeletion(t *testing.T) {
 	refusal(w, "SubnetNotFound", api.CreateLoadBalancer, &api.CreateLoadBalancerInput{Name: new("other"), Subnets: []string{"subnet-1", "subnet-none"}})
 
 	s := w.plane.until(t, "both interfaces", func(s dataplane.Snapshot) bool { return len(s.Balancers) == 1 && len(s.Balancers[0].Fronts) == 2 })
-	if len(s.Names) != 1 || s.Names[0].Name != *lb.DNSName || len(s.Names[0].Addresses) != 2 {
+	s = w.plane.until(t, "its names", func(s dataplane.Snapshot) bool { return len(s.Names) == 2 })
+	if s.Names[0].Name != *lb.DNSName || len(s.Names[0].Addresses) != 2 || s.Names[0].Addresses[0] != netip.MustParseAddr("198.51.100.9") || !s.Names[1].Addresses[0].IsPrivate() {
 		t.Errorf("names: %+v", s.Names)
 	}
 
