@@ -64,6 +64,11 @@ func (d *Dispatcher) Trusts(ctx context.Context, r store.Reader, role, service s
 }
 
 func (d *Dispatcher) ask(ctx context.Context, r store.Reader, c op.Caller, action, resource string, facts map[string][]string) error {
+	// An account's root is bound by resource policies alone.
+	root := strings.HasSuffix(c.ARN, ":root") && isOwn(c, resource)
+	if root && !d.isGuarded(resource) {
+		return nil
+	}
 	resource, err := d.complete(ctx, r, resource)
 	if err != nil {
 		return fmt.Errorf("complete %s: %w", resource, err)
@@ -72,9 +77,8 @@ func (d *Dispatcher) ask(ctx context.Context, r store.Reader, c op.Caller, actio
 	if err != nil {
 		return fmt.Errorf("policy of %s: %w", resource, err)
 	}
-	root := strings.HasSuffix(c.ARN, ":root")
-	if root && policy == "" && isOwn(c, resource) {
-		return nil // an account's root is bound by resource policies alone
+	if root && policy == "" {
+		return nil
 	}
 	refusal := &identity.Refusal{Principal: c.ARN, Action: action, Resource: resource, Reason: "because no identity-based policy allows the " + action + " action"}
 	if d.Policies != nil {
@@ -99,6 +103,11 @@ func (d *Dispatcher) complete(ctx context.Context, r store.Reader, resource stri
 		return resource, nil
 	}
 	return d.resolve[a.Service](ctx, r, resource)
+}
+
+func (d *Dispatcher) isGuarded(resource string) bool {
+	a, _ := arn.Parse(resource)
+	return d.Resources[a.Service] != nil
 }
 
 func (d *Dispatcher) resourcePolicy(ctx context.Context, r store.Reader, resource string) (string, error) {

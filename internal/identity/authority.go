@@ -28,7 +28,7 @@ type Deps struct {
 type Authority struct {
 	Deps
 	documents documents
-	known     sync.Map // access key id → known
+	known     lookups
 	warned    sync.Map // ARNs of AWS's policies that we do not have
 	ours      sync.Map // name → *policy.Document of AWS's policies, which never change
 }

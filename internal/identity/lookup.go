@@ -13,20 +13,6 @@ import (
 	"github.com/penstock-ci/penstock/internal/store"
 )
 
-// known is a credential that was looked up before. It is believed for
-// lookupAge, so that a key deleted through another server ends within it; this
-// server forgets at once.
-type known struct {
-	secret string
-	caller op.Caller
-	token  string
-	until  time.Time
-}
-
-// lookupAge trades a database read per request for how long a key outlives its
-// deletion on another server.
-const lookupAge = 2 * time.Second
-
 func invalidKey() *op.Error {
 	return &op.Error{Code: "InvalidClientTokenId", Status: http.StatusForbidden, Message: "The security token included in the request is invalid."}
 }
@@ -34,10 +20,8 @@ func invalidKey() *op.Error {
 // Lookup finds the secret of an access key and who bears it.
 func (a *Authority) Lookup(ctx context.Context, accessKeyID, token string) (string, op.Caller, error) {
 	now := a.Clock.Now()
-	if v, ok := a.known.Load(accessKeyID); ok {
-		if k := v.(known); k.token == token && now.Before(k.until) {
-			return k.secret, k.caller, nil
-		}
+	if k, ok := a.known.get(accessKeyID, token, now); ok {
+		return k.secret, k.caller, nil
 	}
 	find := a.longLived
 	if strings.HasPrefix(accessKeyID, "ASIA") {
@@ -47,19 +31,13 @@ func (a *Authority) Lookup(ctx context.Context, accessKeyID, token string) (stri
 	if err != nil {
 		return "", op.Caller{}, err
 	}
-	a.known.Store(accessKeyID, k)
+	a.known.put(accessKeyID, k)
 	return k.secret, k.caller, nil
 }
 
 // Forget drops a key from memory; the iam service calls it when a change of the
 // key, its user or its role is committed. "" drops all.
-func (a *Authority) Forget(accessKeyID string) {
-	if accessKeyID == "" {
-		a.known.Clear()
-		return
-	}
-	a.known.Delete(accessKeyID)
-}
+func (a *Authority) Forget(accessKeyID string) { a.known.forget(accessKeyID) }
 
 func (a *Authority) longLived(ctx context.Context, id, token string, now time.Time) (known, error) {
 	if token != "" {

@@ -144,11 +144,14 @@ func (s *Service) deleteSecret(ctx context.Context, tx store.Tx, c op.Caller, in
 	case days < windowMin || days > windowMax:
 		return nil, api.InvalidParameterException("The RecoveryWindowInDays value must be between %d and %d days (inclusive).", windowMin, windowMax)
 	}
+	now := s.Clock.Now()
 	d, err := s.find(ctx, tx, c, *in.SecretId)
+	if force && isNotFound(err) { // as on AWS a forced deletion can be repeated
+		return &api.DeleteSecretOutput{ARN: new(strings.TrimSuffix(named(c, in.SecretId)[0], unknownSuffix)), Name: in.SecretId, DeletionDate: op.At(now)}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	now := s.Clock.Now()
 	out := &api.DeleteSecretOutput{ARN: new(d.Value.ARN()), Name: new(d.Value.Name), DeletionDate: op.At(now)}
 	if force {
 		return out, s.secrets.Delete(ctx, tx, d.Scope, d.Key, d.Version)
