@@ -30,6 +30,14 @@ type world struct {
 	t       *testing.T
 	clock   *handClock
 	service *secretsmanager.Service
+	as      *op.Caller // root where nil
+}
+
+func (w *world) caller() op.Caller {
+	if w.as != nil {
+		return *w.as
+	}
+	return w.Root()
 }
 
 func setup(t *testing.T) *world {
@@ -58,7 +66,7 @@ func (guard) Allow(_ context.Context, _ store.Reader, _ op.Caller, _, resource s
 
 func must[I, O any](w *world, o op.Op[I, O], in *I) *O {
 	w.t.Helper()
-	out, err := op.Call(w.t.Context(), w, w.Root(), o, in)
+	out, err := op.Call(w.t.Context(), w, w.caller(), o, in)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -67,7 +75,7 @@ func must[I, O any](w *world, o op.Op[I, O], in *I) *O {
 
 func refused[I, O any](w *world, o op.Op[I, O], in *I, code, text string) {
 	w.t.Helper()
-	_, err := op.Call(w.t.Context(), w, w.Root(), o, in)
+	_, err := op.Call(w.t.Context(), w, w.caller(), o, in)
 	if e, ok := errors.AsType[*op.Error](err); !ok || e.Code != code || !strings.Contains(e.Message, text) {
 		w.t.Fatalf("got  %v\nwant %s: …%s…", err, code, text)
 	}
