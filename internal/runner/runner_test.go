@@ -88,6 +88,8 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/start":
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		json.NewEncoder(w).Encode(s.start)
 	case "/spec":
 		s.mu.Lock()
@@ -147,6 +149,8 @@ func (s *server) object(w http.ResponseWriter, r *http.Request) {
 // run starts the runner as a process; the result waits for its end.
 func (s *server) run() (*exec.Cmd, func() error) {
 	s.t.Helper()
+	s.mu.Lock() // what the test has set is seen by the handlers
+	s.mu.Unlock()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), protocol.ControlVariable + "=http://" + s.addr, protocol.TokenVariable + "=secret"}
 	cmd.Stderr = os.Stderr

@@ -209,7 +209,7 @@ func realPods(t *testing.T) (Pods, string) {
 	id := "cbt" + ids.Lower(5, "")
 	runtime := "/run/penstock-test-" + id
 	b, err := docker.New(docker.Config{
-		Installation: id, Data: filepath.Join(dir, "data"), Runtime: runtime, Attacher: wire{id[3:]},
+		Installation: id, Data: filepath.Join(dir, "data"), Runtime: runtime, Attacher: wire{id[3:]}, Ready: 2,
 		Clock: clock.System{}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
