@@ -192,6 +192,14 @@ func (k *Keyring) Rewrap(sealed []byte) ([]byte, error) {
 
 var errDamaged = errors.New("sealed value is damaged or was sealed for another place")
 
+// Derive is a secret of 32 bytes for one purpose, from the oldest key, so that it
+// stays the same when keys are added.
+func (k *Keyring) Derive(purpose string) ([]byte, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return hkdf.Key(sha256.New, k.keys[0].Key, nil, "penstock derived: "+purpose, keySize)
+}
+
 func (k *Keyring) newest() *masterKey {
 	k.mu.RLock()
 	defer k.mu.RUnlock()

@@ -57,8 +57,15 @@ func TestRotationKeepsOldValuesReadable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	derived, err := k.Derive("runner")
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := k.Rotate(); err != nil {
 		t.Fatal(err)
+	}
+	if again, err := k.Derive("runner"); err != nil || string(again) != string(derived) {
+		t.Errorf("derived bytes changed with the rotation, %v", err)
 	}
 	if v, err := k.Open("a", sealed); err != nil || string(v) != "v" {
 		t.Errorf("old value: got %q, %v", v, err)
