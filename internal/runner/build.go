@@ -102,7 +102,7 @@ func (b *build) prepare(ctx context.Context) error {
 	b.objects = &objects{http: b.http, clock: b.clock, base: b.start.S3, region: b.start.Region, credentials: b.start.Credentials}
 	b.session = &session{
 		self: b.self, tmp: b.tmp(), shell: "sh", home: b.start.Sources[0].Dir, dir: b.start.Sources[0].Dir,
-		env: setVariable(os.Environ(), "HOME", "/root"), output: b.log.output,
+		env: setVariable(os.Environ(), "HOME", "/root"), output: b.log.output, clock: b.clock,
 	}
 	return nil
 }

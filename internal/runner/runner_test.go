@@ -329,7 +329,7 @@ func TestServerVanishingLosesNoLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := 0
-	for _, l := range s.lines {
+	for l := range strings.SplitSeq(s.log(), "\n") {
 		if n, ok := strings.CutPrefix(l, "line "); ok {
 			if n != strconv.Itoa(next) {
 				t.Fatalf("line %s where %d was due", n, next)
@@ -392,6 +392,8 @@ func TestSourceAndArtifactsTravelAsZip(t *testing.T) {
 	s.plan.Variables = []protocol.Variable{{Name: "WHERE", Value: "dir"}}
 	log := s.build("dir/run.sh; mkdir -p dir/out/.hid; echo 1 > dir/out/.hid/f; echo 2 > dir/out/x.tmp")
 	wantIn(t, log, "from the source", "> Found 1 file(s)", "> Skipping invalid file path missing.txt")
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.spec.Text != "version: 0.2 # mine" {
 		t.Errorf("buildspec sent: %q", s.spec.Text)
 	}
@@ -407,6 +409,8 @@ func TestMissingObjectFailsTheDownload(t *testing.T) {
 	s := newServer(t)
 	s.start.Sources[0].Kind, s.start.Sources[0].Bucket, s.start.Sources[0].Key = protocol.FromS3, "in", "none.zip"
 	s.build("true")
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if want := "error while downloading key none.zip, error: AccessDenied: Access Denied"; s.reports[1].Why.Message != want {
 		t.Errorf("why: %+v", s.reports[1].Why)
 	}
@@ -423,6 +427,8 @@ echo 1 > f; git add f; git commit -qm 1; git tag v1; echo 2 > f; git commit -qam
 	}
 	s.start.Sources[0].Kind, s.start.Sources[0].URL, s.start.Sources[0].Ref = protocol.FromGit, "file://"+repo, "v1"
 	wantIn(t, s.build("cat f; git rev-parse --abbrev-ref HEAD"), "1", "HEAD")
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if got := s.spec.Resolved[""]; got != strings.TrimSpace(string(out)) {
 		t.Errorf("resolved %q, want %q", got, out)
 	}

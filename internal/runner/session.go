@@ -13,7 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
+	"github.com/penstock-ci/penstock/internal/clock"
 	"github.com/penstock-ci/penstock/internal/runner/protocol"
 )
 
@@ -28,6 +30,7 @@ type session struct {
 	env    []string
 	output *os.File
 	runAs  string
+	clock  clock.Clock
 	// isolated is buildspec version 0.1: nothing survives.
 	isolated bool
 }
@@ -93,7 +96,11 @@ func (s *session) run(ctx context.Context, command, runAs string) error {
 	return err
 }
 
-// wait runs cmd to its end. When ctx ends, its whole group is killed.
+// commandGrace is what a stopped command gets between SIGTERM and SIGKILL; the
+// container itself has a few seconds more, in which the log is delivered.
+const commandGrace = 4 * time.Second
+
+// wait runs cmd to its end. When ctx ends, its whole group is ended.
 func (s *session) wait(ctx context.Context, cmd *exec.Cmd) error {
 	if ctx.Err() != nil {
 		return errStopped
@@ -107,10 +114,15 @@ func (s *session) wait(ctx context.Context, cmd *exec.Cmd) error {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the group may be gone already
-		<-ended
-		return errStopped
 	}
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // the group may be gone already
+	select {
+	case <-ended:
+	case <-s.clock.After(commandGrace):
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // as above
+		<-ended
+	}
+	return errStopped
 }
 
 // findShell looks along the build's own PATH: the image decides what sh is.

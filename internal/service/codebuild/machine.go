@@ -123,7 +123,7 @@ func (t *turn) take(e engine.Event) error {
 	case evStop:
 		t.finish(protocol.Stopped, protocol.Stopped, protocol.Context{}, stopGrace)
 	case evTimedOut:
-		t.finish(TimedOut, TimedOut, protocol.Context{Code: "BUILD_TIMED_OUT", Message: "Build has timed out. "}, 0)
+		t.finish(TimedOut, TimedOut, protocol.Context{Code: "BUILD_TIMED_OUT", Message: "Build has timed out. "}, stopGrace)
 	case evQueuedLong:
 		if t.b.Phase == Queued {
 			t.finish(TimedOut, TimedOut, protocol.Context{Code: "BUILD_TIMED_OUT", Message: "Build has timed out. "}, 0)
