@@ -45,7 +45,8 @@ const (
 const (
 	evSubmitted   = "submitted"   // StartBuild put it
 	evAdmitted    = "admitted"    // Admission: its log stream exists, a place is free
-	evProvisioned = "provisioned" // Provision: the pod has been asked for
+	evAttached    = "attached"    // Attachment: its network interface is there
+	evProvisioned = "provisioned" // the pod has been asked for
 	evRefused     = "refused"     // Context: the phase fails by the user's doing
 	evReported    = "reported"    // []protocol.Report from the runner
 	evLost        = "lost"        // Loss: the pod ended before the runner said so
@@ -59,12 +60,13 @@ const (
 // Effects of a build.
 const (
 	doAdmit     = "admit"
+	doAttach    = "attach"
 	doProvision = "provision"
 	doClean     = "clean"
 )
 
-// Provision is what evProvisioned tells.
-type Provision struct{ Interface, Subnet string }
+// Attachment is what evAttached tells.
+type Attachment struct{ Interface, Subnet string }
 
 // Loss is what evLost tells.
 type Loss struct {
@@ -108,8 +110,10 @@ func (t *turn) take(e engine.Event) error {
 		t.submit()
 	case evAdmitted:
 		t.admit()
+	case evAttached:
+		return body(e, t.attached)
 	case evProvisioned:
-		return body(e, t.provisioned)
+		t.b.Provisioned = true
 	case evRefused:
 		if isBefore(t.b.Phase, DownloadSource) {
 			return body(e, func(why protocol.Context) { t.finish(protocol.Failed, protocol.Failed, why, 0) })
@@ -128,7 +132,7 @@ func (t *turn) take(e engine.Event) error {
 		if t.b.Phase == Queued {
 			t.finish(TimedOut, TimedOut, protocol.Context{Code: "BUILD_TIMED_OUT", Message: "Build has timed out. "}, 0)
 		}
-	case doAdmit + ".failed", doProvision + ".failed":
+	case doAdmit + ".failed", doAttach + ".failed", doProvision + ".failed":
 		if !isBefore(t.b.Phase, DownloadSource) {
 			return nil // its container runs: what failed was repeated for nothing
 		}
@@ -141,12 +145,12 @@ func (t *turn) take(e engine.Event) error {
 // was stopped leaves an interface to be removed.
 func (t *turn) late(e engine.Event) error {
 	switch e.Name {
-	case evProvisioned:
-		return body(e, func(p Provision) {
-			t.provisioned(p)
-			t.clean(doClean+"/late", 0)
+	case evAttached:
+		return body(e, func(a Attachment) {
+			t.b.Interface, t.b.Subnet = a.Interface, a.Subnet
+			t.clean(doClean+"/after-"+e.Name, 0)
 		})
-	case evAdmitted, doAdmit + ".failed", doProvision + ".failed":
+	case evProvisioned, evAdmitted, doAdmit + ".failed", doProvision + ".failed":
 		t.clean(doClean+"/after-"+e.Name, 0)
 	case evCleanAgain:
 		t.clean(doClean+"/"+t.at.Format(time.RFC3339), 0)
@@ -172,15 +176,24 @@ func (t *turn) admit() {
 	}
 	t.b.Logged = true
 	t.enter(Provisioning, t.at)
+	first := doProvision
+	if t.b.Asked.VPC != nil {
+		first = doAttach
+	}
 	t.Effects = append(t.Effects,
 		engine.Effect{Name: evQueuedLong}, // takes the timer back
-		engine.Effect{Do: doProvision, Name: doProvision},
+		engine.Effect{Do: first, Name: first},
 		engine.Effect{Name: evTimedOut, Due: t.at.Add(t.b.Asked.Timeout)},
 	)
 }
 
-func (t *turn) provisioned(p Provision) {
-	t.b.Provisioned, t.b.Interface, t.b.Subnet = true, p.Interface, p.Subnet
+// attached goes on with the pod: the interface is known before anything can fail
+// that would have to give it back.
+func (t *turn) attached(a Attachment) {
+	t.b.Interface, t.b.Subnet = a.Interface, a.Subnet
+	if t.b.Phase == Provisioning {
+		t.Effects = append(t.Effects, engine.Effect{Do: doProvision, Name: doProvision})
+	}
 }
 
 // reports takes the runner's reports in; those already known are skipped.

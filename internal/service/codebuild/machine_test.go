@@ -59,7 +59,7 @@ func phases(b Build) string {
 
 func TestBuildThatSucceedsHasAllPhases(t *testing.T) {
 	t.Parallel()
-	events := []engine.Event{ev(evSubmitted, nil), ev(evAdmitted, nil), ev(evProvisioned, Provision{})}
+	events := []engine.Event{ev(evSubmitted, nil), ev(evAdmitted, nil), ev(evProvisioned, nil)}
 	n := uint64(0)
 	for _, p := range order[3:9] {
 		events = append(events, report(n, string(p), ""), report(n+1, string(p), protocol.Succeeded))
@@ -77,7 +77,7 @@ func TestBuildThatSucceedsHasAllPhases(t *testing.T) {
 
 func TestBuildEndsAsItsEndAsks(t *testing.T) {
 	t.Parallel()
-	running := []engine.Event{ev(evSubmitted, nil), ev(evAdmitted, nil), ev(evProvisioned, Provision{"eni-1", "subnet-1"}), report(0, "DOWNLOAD_SOURCE", "")}
+	running := []engine.Event{ev(evSubmitted, nil), ev(evAdmitted, nil), ev(evAttached, Attachment{"eni-1", "subnet-1"}), ev(evProvisioned, nil), report(0, "DOWNLOAD_SOURCE", "")}
 	for name, tc := range map[string]struct {
 		events []engine.Event
 		want   string
@@ -111,9 +111,9 @@ func TestDoubledReportsChangeNothing(t *testing.T) {
 // sample is every event that a build can meet, with n as the next report.
 func sample(n uint64) []engine.Event {
 	out := []engine.Event{
-		ev(evSubmitted, nil), ev(evAdmitted, nil), ev(evProvisioned, Provision{"eni-1", "subnet-1"}), ev(evRefused, protocol.Context{Code: "X"}),
+		ev(evSubmitted, nil), ev(evAdmitted, nil), ev(evAttached, Attachment{"eni-1", "subnet-1"}), ev(evProvisioned, nil), ev(evRefused, protocol.Context{Code: "X"}),
 		ev(evLost, Loss{}), ev(evStop, nil), ev(evTimedOut, nil), ev(evQueuedLong, nil), ev(evCleanAgain, nil),
-		ev(doAdmit+".failed", engine.Failure{Error: "x"}), ev(doProvision+".failed", engine.Failure{Error: "x"}), ev(doClean+".failed", engine.Failure{Error: "x"}),
+		ev(doAdmit+".failed", engine.Failure{Error: "x"}), ev(doAttach+".failed", engine.Failure{Error: "x"}), ev(doProvision+".failed", engine.Failure{Error: "x"}), ev(doClean+".failed", engine.Failure{Error: "x"}),
 		report(n, "", protocol.Succeeded), report(n, "", protocol.Failed),
 	}
 	for _, p := range order[3:9] {

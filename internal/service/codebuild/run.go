@@ -98,25 +98,15 @@ func isCode(err error, code string) bool {
 	return ok && e.Code == code
 }
 
-// provision makes the interface and asks for the pod.
-func (s *Service) provision(ctx context.Context, _ engine.ID, b Build, _ engine.Effect, token string) (*engine.Event, error) {
+// provision asks for the pod.
+func (s *Service) provision(ctx context.Context, _ engine.ID, b Build, _ engine.Effect, _ string) (*engine.Event, error) {
 	if b.Complete() {
 		return nil, nil
 	}
 	if t := op.Val(b.Asked.Environment.Type); !canRun(t) {
 		return s.refuse(protocol.ClientError, "Environment type %s cannot be built here: only Linux containers are run", t)
 	}
-	var p Provision
-	if b.Asked.VPC != nil {
-		var err error
-		if p, err = s.attach(ctx, b, token); err != nil {
-			if e, ok := errors.AsType[*op.Error](err); ok && !e.IsServerFault() {
-				return s.refuse("VPC_CLIENT_ERROR", "Unexpected EC2 error: %s", e.Code)
-			}
-			return nil, err
-		}
-	}
-	pod, err := s.pod(b, p.Interface)
+	pod, err := s.pod(b)
 	if err != nil {
 		return nil, err
 	}
@@ -128,11 +118,11 @@ func (s *Service) provision(ctx context.Context, _ engine.ID, b Build, _ engine.
 		return nil, fmt.Errorf("start the build's container: %w", err)
 	}
 	s.Log.Info("build container asked for", "build", b.ID(), "pod", pod.Name, "phase", string(st.Phase))
-	return event(evProvisioned, s.Clock.Now(), p)
+	return &engine.Event{ID: evProvisioned, Name: evProvisioned, At: s.Clock.Now()}, nil
 }
 
 // pod is the build's container.
-func (s *Service) pod(b Build, networkInterface string) (compute.Pod, error) {
+func (s *Service) pod(b Build) (compute.Pod, error) {
 	env := b.Asked.Environment
 	uri, err := s.Ticket(b.Asked.Role, b.session(), b.Start.Add(b.Asked.Queued+b.Asked.Timeout+time.Hour))
 	if err != nil {
@@ -162,7 +152,7 @@ func (s *Service) pod(b Build, networkInterface string) (compute.Pod, error) {
 	}
 	return compute.Pod{
 		Name: b.pod(), Owner: buildKind + "/" + b.Account + "/" + b.Region + "/" + b.ID(),
-		Interface: networkInterface, Tag: b.ARN(), Containers: []compute.Container{c},
+		Interface: b.Interface, Tag: b.ARN(), Containers: []compute.Container{c},
 	}, nil
 }
 

@@ -20,9 +20,10 @@ import (
 
 // nopPods remembers what was asked for and runs nothing.
 type nopPods struct {
-	mu   sync.Mutex
-	pods map[string]compute.Pod
-	fail error
+	mu      sync.Mutex
+	pods    map[string]compute.Pod
+	stopped map[string]bool
+	fail    error
 }
 
 func (p *nopPods) Ensure(_ context.Context, pod compute.Pod) (compute.Status, error) {
@@ -37,7 +38,15 @@ func (p *nopPods) Ensure(_ context.Context, pod compute.Pod) (compute.Status, er
 	p.pods[pod.Name] = pod
 	return compute.Status{Pod: pod.Name, Owner: pod.Owner, Phase: compute.Pending}, nil
 }
-func (p *nopPods) Stop(context.Context, string, time.Duration) error { return nil }
+func (p *nopPods) Stop(_ context.Context, pod string, _ time.Duration) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped == nil {
+		p.stopped = map[string]bool{}
+	}
+	p.stopped[pod] = true
+	return nil
+}
 func (p *nopPods) Remove(_ context.Context, pod string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,7 +54,14 @@ func (p *nopPods) Remove(_ context.Context, pod string) error {
 	return nil
 }
 func (p *nopPods) List(context.Context) ([]compute.Status, error) { return nil, nil }
-func (p *nopPods) Watch(ctx context.Context, _ func(compute.Status)) error {
+func (p *nopPods) Watch(ctx context.Context, f func(compute.Status)) error {
+	p.mu.Lock()
+	for name := range p.pods {
+		if p.stopped[name] {
+			f(compute.Status{Pod: name, Phase: compute.Stopped})
+		}
+	}
+	p.mu.Unlock()
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -298,4 +314,42 @@ func TestListsArePagedNewestFirst(t *testing.T) {
 	if err != nil || len(two.Ids) != 1 || two.NextToken != nil {
 		t.Errorf("%v: %+v", err, two)
 	}
+}
+
+// The interface is given back also when the container never was.
+func TestVPCBuildGivesItsInterfaceBack(t *testing.T) {
+	t.Parallel()
+	for name, pods := range map[string]*nopPods{"stopped": {}, "without image": {fail: errors.New("CannotPullContainerError: x")}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, pods, "")
+			in := goodProject("vpc")
+			in.VpcConfig = &api.VpcConfig{VpcId: new("vpc-1"), Subnets: []string{"subnet-1"}, SecurityGroupIds: []string{"sg-1"}}
+			if _, err := op.Call(t.Context(), w.aws, w.aws.Root(), api.CreateProject, in); err != nil {
+				t.Fatal(err)
+			}
+			id := *w.startBuild("vpc").Id
+			b := w.await(id, func(b Build) bool { return b.Provisioned || b.Complete() })
+			if pods.fail == nil {
+				if pod := pods.asked(b.pod()); pod.Interface != "eni-of-subnet-1" {
+					t.Errorf("pod: %+v", pod)
+				}
+				if shown := b.shown().NetworkInterface; *shown.NetworkInterfaceId != "eni-of-subnet-1" || *shown.SubnetId != "subnet-1" {
+					t.Errorf("%+v", shown)
+				}
+			}
+			if _, err := op.Call(t.Context(), w.aws, w.aws.Root(), api.StopBuild, &api.StopBuildInput{Id: &id}); err != nil {
+				t.Fatal(err)
+			}
+			if eni := <-w.deleted; eni != "eni-of-subnet-1" {
+				t.Errorf("deleted %s", eni)
+			}
+		})
+	}
+}
+
+func (p *nopPods) asked(name string) compute.Pod {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pods[name]
 }

@@ -8,6 +8,7 @@ import (
 
 	api "github.com/penstock-ci/penstock/api/codebuild"
 	"github.com/penstock-ci/penstock/api/ec2"
+	"github.com/penstock-ci/penstock/internal/engine"
 	"github.com/penstock-ci/penstock/internal/op"
 )
 
@@ -61,12 +62,27 @@ func vpcError(err error, operation string) error {
 // role that lacks one cannot build in a VPC on AWS either.
 var vpcActions = []string{"ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeDhcpOptions", "ec2:DescribeVpcs"}
 
-// attach makes the build's network interface as its role.
-func (s *Service) attach(ctx context.Context, b Build, token string) (Provision, error) {
+// attach makes the build's network interface.
+func (s *Service) attach(ctx context.Context, _ engine.ID, b Build, _ engine.Effect, token string) (*engine.Event, error) {
+	if b.Complete() {
+		return nil, nil
+	}
+	a, err := s.makeInterface(ctx, b, token)
+	if e, ok := errors.AsType[*op.Error](err); ok && !e.IsServerFault() {
+		return s.refuse("VPC_CLIENT_ERROR", "Unexpected EC2 error: %s", e.Code)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return event(evAttached, s.Clock.Now(), a)
+}
+
+// makeInterface acts as the build's role.
+func (s *Service) makeInterface(ctx context.Context, b Build, token string) (Attachment, error) {
 	v := b.Asked.VPC
 	for _, action := range vpcActions {
 		if err := s.may(ctx, b, action, "*", nil); err != nil {
-			return Provision{}, unauthorized(err)
+			return Attachment{}, unauthorized(err)
 		}
 	}
 	subnet := v.Subnets[int(b.Number)%len(v.Subnets)]
@@ -74,25 +90,25 @@ func (s *Service) attach(ctx context.Context, b Build, token string) (Provision,
 		SubnetId: new(subnet), Groups: v.SecurityGroupIds, Description: new(b.ARN()), ClientToken: new(b.UUID),
 	})
 	if err != nil {
-		return Provision{}, err
+		return Attachment{}, err
 	}
 	if out.NetworkInterface == nil {
-		return Provision{}, errors.New("ec2:CreateNetworkInterface answered no interface")
+		return Attachment{}, errors.New("ec2:CreateNetworkInterface answered no interface")
 	}
-	p := Provision{op.Val(out.NetworkInterface.NetworkInterfaceId), subnet}
+	a := Attachment{op.Val(out.NetworkInterface.NetworkInterfaceId), subnet}
 	eni := "arn:aws:ec2:" + b.Region + ":" + b.Account + ":network-interface/"
 	err = s.may(ctx, b, "ec2:CreateNetworkInterfacePermission", eni+"*", map[string]string{
 		"ec2:Subnet":            "arn:aws:ec2:" + b.Region + ":" + b.Account + ":subnet/" + subnet,
 		"ec2:AuthorizedService": servicePrincipal,
 	})
 	if err == nil {
-		err = s.may(ctx, b, "ec2:DeleteNetworkInterface", eni+p.Interface, nil)
+		err = s.may(ctx, b, "ec2:DeleteNetworkInterface", eni+a.Interface, nil)
 	}
 	if err != nil {
 		// The build ends here, and nobody would know of the interface.
-		return Provision{}, errors.Join(unauthorized(err), s.deleteInterface(ctx, b, p.Interface, token))
+		return Attachment{}, errors.Join(unauthorized(err), s.deleteInterface(ctx, b, a.Interface, token))
 	}
-	return p, nil
+	return a, nil
 }
 
 // unauthorized puts a refusal in EC2's own code.

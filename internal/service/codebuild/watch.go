@@ -102,3 +102,17 @@ func (s *Service) missing(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Owns tells the sweeper whether a pod's owner is a build (mine) that still needs it.
+func (s *Service) Owns(ctx context.Context, owner string) (needed, mine bool, err error) {
+	rest, mine := strings.CutPrefix(owner, buildKind+"/")
+	part := strings.SplitN(rest, "/", 3)
+	if !mine || len(part) != 3 {
+		return false, false, nil
+	}
+	b, err := s.current(ctx, store.Scope{Account: part[0], Region: part[1]}, part[2])
+	if _, gone := errors.AsType[*goneError](err); gone {
+		return false, true, nil
+	}
+	return err == nil && !b.Complete(), true, err
+}

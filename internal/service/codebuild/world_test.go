@@ -17,6 +17,7 @@ import (
 	"time"
 
 	api "github.com/penstock-ci/penstock/api/codebuild"
+	"github.com/penstock-ci/penstock/api/ec2"
 	"github.com/penstock-ci/penstock/api/logs"
 	"github.com/penstock-ci/penstock/api/secretsmanager"
 	"github.com/penstock-ci/penstock/internal/clock"
@@ -38,6 +39,8 @@ type world struct {
 	t    *testing.T
 	aws  *dispatchtest.Dispatcher
 	logs *logstore.Database
+	// deleted are the network interfaces that builds gave back.
+	deleted chan string
 }
 
 const testRole = "arn:aws:iam::100000000001:role/build"
@@ -53,7 +56,8 @@ func newWorld(t *testing.T, pods Pods, runnerDir string) *world {
 		},
 		Trust: func() string { return testCertificate },
 	})
-	aws := dispatchtest.New(t, s.Tables(), append(s.Handlers(), neighbours()...)...)
+	deleted := make(chan string, 64)
+	aws := dispatchtest.New(t, s.Tables(), append(s.Handlers(), neighbours(deleted)...)...)
 	lines, err := logstore.Open(t.Context(), logstore.Options{Dir: t.TempDir(), Log: log, Clock: clock.System{}})
 	if err != nil {
 		t.Fatal(err)
@@ -73,14 +77,27 @@ func newWorld(t *testing.T, pods Pods, runnerDir string) *world {
 			t.Error(err)
 		}
 	})
-	return &world{s, t, aws, lines}
+	return &world{s, t, aws, lines, deleted}
 }
 
 // neighbours are the operations of other services that a build calls.
-func neighbours() []op.Handler {
+func neighbours(deleted chan<- string) []op.Handler {
 	return []op.Handler{
 		op.Change(logs.CreateLogStream, nil, func(context.Context, store.Tx, op.Caller, *logs.CreateLogStreamInput) (*logs.CreateLogStreamOutput, error) {
 			return &logs.CreateLogStreamOutput{}, nil
+		}),
+		op.Change(ec2.CreateNetworkInterface, nil, func(_ context.Context, _ store.Tx, _ op.Caller, in *ec2.CreateNetworkInterfaceInput) (*ec2.CreateNetworkInterfaceOutput, error) {
+			return &ec2.CreateNetworkInterfaceOutput{NetworkInterface: &ec2.NetworkInterface{NetworkInterfaceId: new("eni-of-" + *in.SubnetId)}}, nil
+		}),
+		op.Change(ec2.DeleteNetworkInterface, nil, func(_ context.Context, _ store.Tx, _ op.Caller, in *ec2.DeleteNetworkInterfaceInput) (*ec2.DeleteNetworkInterfaceOutput, error) {
+			deleted <- *in.NetworkInterfaceId
+			return &ec2.DeleteNetworkInterfaceOutput{}, nil
+		}),
+		op.Read(ec2.DescribeSubnets, nil, func(_ context.Context, _ store.Reader, _ op.Caller, in *ec2.DescribeSubnetsInput) (*ec2.DescribeSubnetsOutput, error) {
+			return &ec2.DescribeSubnetsOutput{Subnets: []ec2.Subnet{{SubnetId: new(in.SubnetIds[0]), VpcId: new("vpc-1")}}}, nil
+		}),
+		op.Read(ec2.DescribeSecurityGroups, nil, func(_ context.Context, _ store.Reader, _ op.Caller, in *ec2.DescribeSecurityGroupsInput) (*ec2.DescribeSecurityGroupsOutput, error) {
+			return &ec2.DescribeSecurityGroupsOutput{SecurityGroups: []ec2.SecurityGroup{{GroupId: new(in.GroupIds[0]), VpcId: new("vpc-1")}}}, nil
 		}),
 		op.Read(secretsmanager.GetSecretValue, nil, func(_ context.Context, _ store.Reader, _ op.Caller, in *secretsmanager.GetSecretValueInput) (*secretsmanager.GetSecretValueOutput, error) {
 			if op.Val(in.SecretId) != "db" {
@@ -209,7 +226,7 @@ func realPods(t *testing.T) (Pods, string) {
 	id := "cbt" + ids.Lower(5, "")
 	runtime := "/run/penstock-test-" + id
 	b, err := docker.New(docker.Config{
-		Installation: id, Data: filepath.Join(dir, "data"), Runtime: runtime, Attacher: wire{id[3:]}, Ready: 2,
+		Installation: id, Data: filepath.Join(dir, "data"), Runtime: runtime, Attacher: wire{id[3:]},
 		Clock: clock.System{}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
