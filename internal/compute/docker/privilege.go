@@ -23,8 +23,8 @@ var capabilityNames = []string{
 
 // capabilities are what this host can grant to a container.
 type capabilities struct {
-	names []string
-	all   bool // all that the kernel has: the Engine's own privileged mode works
+	names, missing []string
+	all            bool // all that the kernel has: the Engine's own privileged mode works
 
 	mu      sync.Mutex
 	unknown map[string]bool // the kernel has them, the Engine is too old to know them
@@ -59,6 +59,7 @@ func hostCapabilities(status string) (*capabilities, error) {
 			c.names = append(c.names, "CAP_"+name)
 		case bit < last:
 			c.all = false
+			c.missing = append(c.missing, "CAP_"+name)
 		}
 	}
 	return c, nil
@@ -96,4 +97,13 @@ func (c *capabilities) learn(refusal error) bool {
 	}
 	c.unknown[m[1]] = true
 	return true
+}
+
+// MissingCapabilities are those that the kernel has and this machine can not grant.
+func MissingCapabilities() ([]string, error) {
+	c, err := hostCapabilities("/proc/self/status")
+	if err != nil {
+		return nil, fmt.Errorf("docker: reading this host's capabilities: %w", err)
+	}
+	return c.missing, nil
 }
