@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/penstock-ci/penstock/internal/clock"
 	"github.com/penstock-ci/penstock/internal/identity"
@@ -193,7 +194,7 @@ func (d *Dispatcher) change(ctx context.Context, h op.Handler, c op.Caller, in a
 
 // audit writes one line per call: changes at Info, reads at Debug. Inputs are
 // never logged, they may hold secrets.
-func (d *Dispatcher) audit(ctx context.Context, c op.Caller, service, name string, started any, err error) {
+func (d *Dispatcher) audit(ctx context.Context, c op.Caller, service, name string, started time.Time, err error) {
 	level := slog.LevelDebug
 	if h, ok := d.Handler(service, name); ok && (h.Writes || h.Stream != nil) {
 		level = slog.LevelInfo
@@ -204,7 +205,7 @@ func (d *Dispatcher) audit(ctx context.Context, c op.Caller, service, name strin
 	attrs := []slog.Attr{
 		slog.String("operation", service+":"+name), slog.String("principal", c.ARN),
 		slog.String("account", c.Account), slog.String("region", c.Region), slog.String("request", c.RequestID),
-		slog.Any("started", started),
+		slog.Duration("took", d.Clock.Now().Sub(started)),
 	}
 	if c.Service != "" {
 		attrs = append(attrs, slog.String("via", c.Service))
