@@ -68,6 +68,7 @@ func TestRealBuilds(t *testing.T) {
 		id := *w.startBuild("count").Id
 		w.await(id, func(b Build) bool { return strings.Contains(w.text(b), "line 300\n") })
 		srv.Close()
+		w.restart()
 		srv = w.listen()
 		b := w.await(id, Build.Complete)
 		next := 0
@@ -124,7 +125,10 @@ func TestRealBuilds(t *testing.T) {
 				t.Errorf("the log lacks %q:\n%s", want, log)
 			}
 		}
-		t.Logf("whole build: %s\n%s", b.End.Sub(b.Start), log)
+		if !strings.Contains(log, " BuildKit trusts 1\n") {
+			t.Errorf("a RUN step of BuildKit does not trust:\n%s", log)
+		}
+		t.Logf("whole build: %s", b.End.Sub(b.Start))
 	})
 }
 
@@ -139,6 +143,9 @@ phases:
       - |
         printf 'FROM base\nRUN echo "RUN trusts $(grep -c EXAMPLEEXAMPLE $SSL_CERT_FILE)"\nRUN echo made > /made\n' > ctx/Dockerfile
       - docker build -t app ctx
+      - |
+        printf 'FROM base\nRUN echo "BuildKit trusts $(grep -c EXAMPLEEXAMPLE $SSL_CERT_FILE)"\n' > ctx/Dockerfile
+      - DOCKER_BUILDKIT=1 docker build --progress=plain -t kit ctx
       - docker run --rm app /bin/sh -c 'echo "run trusts $(grep -c EXAMPLEEXAMPLE $SSL_CERT_FILE)"'
       - docker run -d --name daemon app /bin/sh -c 'sleep 60'
       - docker exec daemon /bin/sh -c 'echo "exec trusts $(grep -c EXAMPLEEXAMPLE $AWS_CA_BUNDLE)"'

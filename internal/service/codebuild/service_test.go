@@ -16,6 +16,7 @@ import (
 	"github.com/penstock-ci/penstock/internal/dispatch/dispatchtest"
 	"github.com/penstock-ci/penstock/internal/op"
 	"github.com/penstock-ci/penstock/internal/runner/protocol"
+	"github.com/penstock-ci/penstock/internal/store"
 )
 
 // nopPods remembers what was asked for and runs nothing.
@@ -352,4 +353,18 @@ func (p *nopPods) asked(name string) compute.Pod {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.pods[name]
+}
+
+func TestRoleWithoutLogPermissionFailsInTheQueue(t *testing.T) {
+	t.Parallel()
+	w := newWorldFor(t, &nopPods{}, "", func(t testing.TB, tables []store.Table, handlers ...op.Handler) *dispatchtest.Dispatcher {
+		return dispatchtest.With(t, nil, tables, handlers...) // root alone may do anything
+	})
+	w.project("pp", echoSpec, false)
+	b := w.await(*w.startBuild("pp").Id, Build.Complete)
+	last := b.Phases[len(b.Phases)-3]
+	if b.Status != "FAILED" || last.Phase != Queued || last.Contexts[0].Code != "ACCESS_DENIED" ||
+		!strings.HasPrefix(last.Contexts[0].Message, "Service role "+testRole+" does not allow AWS CodeBuild to create Amazon CloudWatch Logs log streams for build "+b.ARN()) {
+		t.Errorf("%s: %+v", phases(b), last)
+	}
 }

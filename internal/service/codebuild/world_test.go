@@ -41,11 +41,19 @@ type world struct {
 	logs *logstore.Database
 	// deleted are the network interfaces that builds gave back.
 	deleted chan string
+	stop    func() // ends the server's loops
+	front   *Service
 }
 
 const testRole = "arn:aws:iam::100000000001:role/build"
 
 func newWorld(t *testing.T, pods Pods, runnerDir string) *world {
+	t.Helper()
+	return newWorldFor(t, pods, runnerDir, dispatchtest.New)
+}
+
+// newWorldFor is newWorld with another dispatcher.
+func newWorldFor(t *testing.T, pods Pods, runnerDir string, dispatcher func(testing.TB, []store.Table, ...op.Handler) *dispatchtest.Dispatcher) *world {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s := New(Deps{
@@ -57,27 +65,48 @@ func newWorld(t *testing.T, pods Pods, runnerDir string) *world {
 		Trust: func() string { return testCertificate },
 	})
 	deleted := make(chan string, 64)
-	aws := dispatchtest.New(t, s.Tables(), append(s.Handlers(), neighbours(deleted)...)...)
+	aws := dispatcher(t, s.Tables(), append(s.Handlers(), neighbours(deleted)...)...)
 	lines, err := logstore.Open(t.Context(), logstore.Options{Dir: t.TempDir(), Log: log, Clock: clock.System{}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := engine.New(engine.Deps{DB: aws.DB, Stream: eventstream.New(clock.System{}), Clock: clock.System{}, Log: log})
-	e.Register(s.Kinds()...)
-	s.DB, s.Engine, s.AWS, s.Guard, s.Lines = aws.DB, e, aws, aws, lines
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 2)
-	go func() { done <- e.Run(ctx) }()
-	go func() { done <- s.Run(ctx) }()
+	s.DB, s.AWS, s.Guard, s.Lines = aws.DB, aws, aws, lines
+	w := &world{Service: s, t: t, aws: aws, logs: lines, deleted: deleted, front: s}
+	// The handlers reach the service that they were made of: its engine is set now.
+	w.run(s)
 	t.Cleanup(func() {
-		cancel()
-		<-done
-		<-done
+		w.stop()
 		if err := lines.Shut(); err != nil {
 			t.Error(err)
 		}
 	})
-	return &world{s, t, aws, lines, deleted}
+	return w
+}
+
+// run starts the loops of a server for s.
+func (w *world) run(s *Service) {
+	e := engine.New(engine.Deps{DB: w.aws.DB, Stream: eventstream.New(clock.System{}), Clock: clock.System{}, Log: s.Log})
+	e.Register(s.Kinds()...)
+	s.Engine = e
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 2)
+	go func() { done <- e.Run(ctx) }()
+	go func() { done <- s.Run(ctx) }()
+	w.stop = func() {
+		cancel()
+		<-done
+		<-done
+	}
+}
+
+// restart is a server that is killed and started again on the same database: a new
+// service, a new engine.
+func (w *world) restart() {
+	w.stop()
+	s := New(w.Deps)
+	w.run(s)
+	w.Service = s
+	w.front.Engine = s.Engine // the dispatcher keeps the handlers of the first one
 }
 
 // neighbours are the operations of other services that a build calls.
