@@ -62,7 +62,7 @@ func (b Build) information() map[string]any {
 		"build-complete": b.Complete(), "build-number": b.Number, "initiator": b.Initiator,
 		"build-start-time": b.Start.UTC().Format(usTime),
 		"source":           map[string]any{"location": op.Val(b.Asked.Source.Location), "type": op.Val(b.Asked.Source.Type), "buildspec": op.Val(b.Asked.Source.Buildspec)},
-		"cache":            map[string]any{"type": "NO_CACHE"},
+		"cache":            map[string]any{"type": b.cacheType()},
 		"phases":           b.phaseList(),
 	}
 	if v := b.sourceVersion(); v != "" {
@@ -77,6 +77,13 @@ func (b Build) information() map[string]any {
 		info["artifact"] = map[string]any{"md5sum": s.MD5, "sha256sum": s.SHA256, "location": storedARN(s)}
 	}
 	return info
+}
+
+func (b Build) cacheType() string {
+	if b.Asked.Cache == nil {
+		return "NO_CACHE"
+	}
+	return op.Or(b.Asked.Cache.Type, "NO_CACHE")
 }
 
 func (b Build) phaseList() []map[string]any {

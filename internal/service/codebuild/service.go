@@ -66,7 +66,10 @@ type Deps struct {
 type Service struct{ Deps }
 
 // New makes a Service.
-func New(d Deps) *Service { return &Service{d} }
+func New(d Deps) *Service {
+	d.Places = max(d.Places, 1) // without one nothing would ever run
+	return &Service{d}
+}
 
 // The collections.
 var (
