@@ -154,7 +154,7 @@ func startLoad(port netip.AddrPort) *load {
 				select {
 				case <-l.stop:
 					return
-				case <-time.After(2 * time.Millisecond):
+				default:
 				}
 				method, body := http.MethodGet, io.Reader(nil)
 				if n%3 == 0 {
@@ -182,6 +182,13 @@ func (l *load) one(c *http.Client, method string, body io.Reader) {
 	if err != nil {
 		l.failed.Add(1)
 		l.first.CompareAndSwap(nil, err.Error())
+	}
+}
+
+// more waits for n further requests.
+func (l *load) more(n int64) {
+	for until := l.done.Load() + n; l.done.Load() < until; {
+		<-time.After(time.Millisecond)
 	}
 }
 
@@ -226,6 +233,7 @@ func TestThirtyUpgradesUnderLoadFailNoRequest(t *testing.T) {
 		if err := b.Upgrade(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		l.more(100)
 	}
 	l.end()
 	if err := <-stream; err != nil {
