@@ -9,8 +9,16 @@ const (
 	Unhealthy = "unhealthy"
 )
 
-// Report is what the process saw of one target with snapshot Number in force.
+// Begin and End enclose the reports of all targets with which a stream starts.
+const (
+	Begin = "begin"
+	End   = "end"
+)
+
+// Report is what the process saw of one target with snapshot Number in force. One
+// with a Mark is of no target.
 type Report struct {
+	Mark        string `json:",omitzero"`
 	Number      uint64
 	Pool        string
 	Target      netip.AddrPort

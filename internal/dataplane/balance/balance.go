@@ -164,8 +164,7 @@ func (p *pool) move(inode uint64) (moved bool) {
 	p.inode = inode
 	if moved {
 		for _, t := range p.targets {
-			t.again.CloseIdleConnections()
-			t.once.CloseIdleConnections()
+			t.idle()
 		}
 	}
 	return moved
@@ -176,6 +175,7 @@ func (p *pool) move(inode uint64) (moved bool) {
 func (b *Balance) register(p *pool, old *target, spec dataplane.Target) *target {
 	if old != nil {
 		old.spec, old.health = spec, unknown
+		old.idle() // the address may be another task's now
 		return old
 	}
 	t := newTarget(p.spec.ID, b.ns, func() network.Place { return b.via(p) }, spec)

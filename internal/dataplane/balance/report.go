@@ -35,13 +35,16 @@ func (b *Balance) Notify() (fired <-chan struct{}, stop func()) {
 	}
 }
 
-// Watch calls f with every target now, then with what changed, until ctx ends
-// or f fails.
+// Watch calls f with every target now, between the marks Begin and End, then with
+// what changed, until ctx ends or f fails.
 func (b *Balance) Watch(ctx context.Context, f func(dataplane.Report) error) error {
 	fired, stop := b.Notify()
 	defer stop()
 	sent := map[string]dataplane.Report{}
-	for {
+	if err := f(dataplane.Report{Mark: dataplane.Begin}); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
 		now := b.reports()
 		for key, r := range now {
 			if sent[key] == r {
@@ -60,6 +63,11 @@ func (b *Balance) Watch(ctx context.Context, f func(dataplane.Report) error) err
 			}
 		}
 		sent = now
+		if first {
+			if err := f(dataplane.Report{Mark: dataplane.End}); err != nil {
+				return err
+			}
+		}
 		select {
 		case <-fired:
 		case <-b.clock.After(countEvery):

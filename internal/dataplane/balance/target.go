@@ -72,6 +72,11 @@ func (t *target) transport(idle time.Duration) *http.Transport {
 // close ends checks and idle connections; requests in flight go on.
 func (t *target) close() {
 	t.stop()
+	t.idle()
+}
+
+// idle gives up the connections that carry no request.
+func (t *target) idle() {
 	t.again.CloseIdleConnections()
 	t.once.CloseIdleConnections()
 }

@@ -62,18 +62,30 @@ func (t *turn) judge() {
 	if !t.Settings.Breaker || t.Status != "ACTIVE" || d.Rollout != InProgress || d.FailedTasks < Threshold(t.Desired) {
 		return
 	}
+	t.fail(d, "ECS deployment circuit breaker: tasks failed to start.", t.Settings.Rollback)
+}
+
+// fail ends the primary's rollout, and goes back to the last completed one where that is asked for.
+func (t *turn) fail(d *Deployment, reason string, rollback bool) {
 	d.Rollout = Failed
-	d.RolloutReason = "ECS deployment circuit breaker: tasks failed to start."
+	d.RolloutReason = reason
 	d.UpdatedAt = t.now
 	t.say("(deployment %s) deployment failed: tasks failed to start.", d.ID)
 	t.rollout("ERROR", "SERVICE_DEPLOYMENT_FAILED", d, d.RolloutReason)
-	for i := 1; t.Settings.Rollback && i < len(t.Deployments); i++ {
+	for i := 1; rollback && i < len(t.Deployments); i++ {
 		if t.Deployments[i].Rollout == Completed {
 			t.rollBack(i)
 			return
 		}
 	}
 	d.Outcome, d.Reason, d.StoppedAt, d.FinishedAt = "STOPPED", d.RolloutReason, t.now, t.now
+}
+
+// rollBackByUser is StopServiceDeployment.
+func (t *turn) rollBackByUser(number string) {
+	if d := t.primary(); d != nil && d.Number == number && d.Rollout == InProgress {
+		t.fail(d, "Service deployment stopped by a user.", true)
+	}
 }
 
 // rollBack makes the i-th deployment the primary again, under its old id.

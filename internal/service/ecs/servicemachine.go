@@ -13,6 +13,7 @@ import (
 const (
 	serviceChanged  = "changed"  // a handler has written what is wanted
 	serviceReported = "reported" // a task tells its state: body Replica
+	serviceRollback = "rollback" // StopServiceDeployment: body its number
 	serviceWoken    = "woken"    // the timer: time alone may change a decision
 )
 
@@ -29,6 +30,12 @@ func stepService(settle time.Duration) engine.Step[Service] {
 				return engine.Turn[Service]{}, fmt.Errorf("read a task's report: %w", err)
 			}
 			t.report(r)
+		case serviceRollback:
+			var number string
+			if err := json.Unmarshal(e.Body, &number); err != nil {
+				return engine.Turn[Service]{}, fmt.Errorf("read which deployment to roll back: %w", err)
+			}
+			t.rollBackByUser(number)
 		case serviceChanged, serviceWoken:
 		default: // an effect that failed: its task reports what became of it
 		}

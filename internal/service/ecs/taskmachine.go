@@ -170,6 +170,7 @@ func (l *life) observed(s compute.Status) {
 	case l.Status == Pending && !l.IsStopped && l.essentialStarted():
 		l.started()
 	}
+	l.drain()
 }
 
 func startError(reason string) string {
@@ -258,18 +259,42 @@ func (l *life) run() {
 // heard takes over the target groups' words. A leaving task goes on when all its
 // targets are drained.
 func (l *life) heard(told []Target) {
+	isBack := false
 	for _, g := range told {
 		for i := range l.Targets {
-			if own := &l.Targets[i]; own.Group == g.Group && own.Port == g.Port && own.State != "" {
-				own.State, own.Reason = g.State, g.Reason
+			own := &l.Targets[i]
+			if own.Group != g.Group || own.Port != g.Port || own.State == "" && l.Status != Deactivating {
+				continue
 			}
+			own.State, own.Reason = g.State, g.Reason
+			isBack = isBack || !g.isLeaving()
 		}
 	}
-	if l.Status == Deactivating && l.isDrained() {
+	if l.Status == Deactivating && isBack { // a registration was late
+		l.do("deregister", fmt.Sprintf("deregister-%d", l.Version))
+	}
+	l.drain()
+}
+
+// drain goes on to SIGTERM once no request can be on its way: the targets are
+// drained, or deregistered with nobody left to answer.
+func (l *life) drain() {
+	if l.Status != Deactivating {
+		return
+	}
+	servesNobody := true
+	for _, g := range l.Targets {
+		if !g.isLeaving() {
+			return
+		}
+		if c := l.container(g.Container); g.State != "unused" && (c == nil || c.Status != Stopped) {
+			servesNobody = false
+		}
+	}
+	if servesNobody {
 		l.kill()
 	}
 }
 
-func (l *life) isDrained() bool {
-	return !slices.ContainsFunc(l.Targets, func(g Target) bool { return g.State != "unused" && g.State != "" })
-}
+// isLeaving tells whether the target gets no new requests.
+func (g Target) isLeaving() bool { return g.State == "draining" || g.State == "unused" }

@@ -32,8 +32,7 @@ func (l *life) stop(code, reason string) {
 	}
 }
 
-// deregistered is told by the effect: the target groups say "draining" from now on.
-// A task none of whose targets can serve any more does not wait for the delay.
+// kill begins SIGTERM, stopTimeout, SIGKILL.
 func (l *life) kill() {
 	if l.enter(Stopping) {
 		l.do("kill", "kill")

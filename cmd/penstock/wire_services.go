@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/penstock-ci/penstock/internal/dataplane"
+	"github.com/penstock-ci/penstock/internal/engine"
+	"github.com/penstock-ci/penstock/internal/git"
+	"github.com/penstock-ci/penstock/internal/host/baseimage"
+	"github.com/penstock-ci/penstock/internal/identity"
+	"github.com/penstock-ci/penstock/internal/network"
+	"github.com/penstock-ci/penstock/internal/op"
+	"github.com/penstock-ci/penstock/internal/runner/embed"
+	"github.com/penstock-ci/penstock/internal/service/codebuild"
+	"github.com/penstock-ci/penstock/internal/service/codecommit"
+	"github.com/penstock-ci/penstock/internal/service/ec2"
+	"github.com/penstock-ci/penstock/internal/service/elbv2"
+	"github.com/penstock-ci/penstock/internal/service/iam"
+	"github.com/penstock-ci/penstock/internal/service/logs"
+	"github.com/penstock-ci/penstock/internal/service/s3"
+	"github.com/penstock-ci/penstock/internal/service/secretsmanager"
+	"github.com/penstock-ci/penstock/internal/service/ssm"
+	"github.com/penstock-ci/penstock/internal/service/sts"
+	"github.com/penstock-ci/penstock/internal/splice"
+	"github.com/penstock-ci/penstock/internal/store"
+	"github.com/penstock-ci/penstock/internal/wire"
+)
+
+// service is what every service package offers.
+type service interface {
+	Handlers() []op.Handler
+	Tables() []store.Table
+}
+
+// add registers services; a new one is one line in openServices.
+func (s *server) add(services ...service) error {
+	for _, svc := range services {
+		s.tables = append(s.tables, svc.Tables()...)
+		if m, ok := svc.(interface{ Kinds() []engine.Kind }); ok {
+			if err := s.engine.Register(m.Kinds()...); err != nil {
+				return err
+			}
+		}
+		if err := s.dispatch.Register(svc.Handlers()...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) openIAM(records identity.Records) error {
+	users := iam.New(iam.Deps{Records: records, Authority: s.identity, Keys: s.keys, Guard: s.dispatch, Policies: s.identity, Clock: s.clock})
+	tokens := sts.New(sts.Deps{Records: records, Authority: s.identity, Keys: s.keys, Clock: s.clock})
+	s.dispatch.Resolved("iam", users.Resolve)
+	s.mounts = append(s.mounts, wire.Mount{Match: inside(splice.Credentials, identity.TicketPath), Handler: s.identity.Tickets()})
+	return s.dispatch.Register(append(users.Handlers(), tokens.Handlers()...)...)
+}
+
+// inside matches requests that came from a container by the data plane.
+func inside(kind, path string) func(*http.Request) bool {
+	return func(r *http.Request) bool {
+		h := wire.Spliced(r.Context())
+		return h != nil && h.Kind == kind && strings.HasPrefix(r.URL.Path, path)
+	}
+}
+
+func (s *server) openServices(ctx context.Context) error {
+	secrets := secretsmanager.New(secretsmanager.Deps{Guard: s.dispatch, Keys: s.keys, Clock: s.clock})
+	s.dispatch.Resolved("secretsmanager", secrets.Resolve)
+	s.dispatch.Guarded("secretsmanager", secrets.Policy)
+	s.loops = append(s.loops, loop{"secrets past their recovery", daily(s.clock, func(ctx context.Context) error { return s.db.Update(ctx, secrets.Sweep) })})
+
+	buckets := s3.New(s3.Deps{DB: s.db, Blobs: s.blobs, Stream: s.stream, Guard: s.dispatch, Clock: s.clock, Log: s.log})
+	s.dispatch.Guarded("s3", buckets.Policy)
+
+	repositories := codecommit.New(codecommit.Deps{DB: s.db, Git: git.NewStore(s.in.Path("git")), Stream: s.stream, Guard: s.dispatch, Credentials: s.identity, Clock: s.clock, Log: s.log})
+	s.mounts = append(s.mounts, wire.Mount{Match: func(r *http.Request) bool { return git.Matches(r.URL.Path) }, Handler: repositories.GitHandler()})
+	s.opens = append(s.opens, repositories.Open)
+
+	lines := logs.New(logs.Deps{DB: s.db, Lines: s.lines, Clock: s.clock})
+	s.loops = append(s.loops, loop{"log retention", daily(s.clock, lines.Expire)})
+
+	if err := s.add(lines, secrets, buckets, repositories, ssm.New(ssm.Deps{Keys: s.keys, Clock: s.clock})); err != nil {
+		return err
+	}
+	for _, f := range []func(context.Context) error{s.openNetwork, s.openBalancers, s.openBuilds} {
+		if err := f(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) openNetwork(context.Context) error {
+	return s.add(ec2.New(ec2.Deps{DB: s.db, Engine: s.engine, AWS: s.dispatch, Records: s.host.records, Wait: s.host.publisher.Wait, Clock: s.clock, Log: s.log}))
+}
+
+func (s *server) openBalancers(context.Context) error {
+	balancers := elbv2.New(elbv2.Deps{
+		DB: s.db, Engine: s.engine, AWS: s.dispatch, Records: s.host.names, Health: s.host.seen,
+		Network: s.networkInForce, Plane: s.host.snapshots.Wait, Clock: s.clock, Log: s.log,
+	})
+	s.loops = append(s.loops, loop{"target health", func(ctx context.Context) error {
+		return s.host.seen.Run(ctx, s.host.data, func(r dataplane.Report) { balancers.Observe(ctx, r) })
+	}})
+	return s.add(balancers)
+}
+
+func (s *server) openBuilds(context.Context) error {
+	folder := s.in.Path("runner")
+	unpacked := embed.Unpack(folder) // told by the first build that needs it
+	places := s.cmd.Places
+	if places == 0 {
+		places = 2 * runtime.NumCPU()
+	}
+	// From the keyring, so that a restart keeps the tokens of running builds.
+	secret, err := s.keys.Derive("codebuild control")
+	if err != nil {
+		return err
+	}
+	mtu, err := network.HostMTU()
+	if err != nil {
+		return err
+	}
+	builds := codebuild.New(codebuild.Deps{
+		DB: s.db, Engine: s.engine, AWS: s.dispatch, Guard: s.dispatch, Pods: s.host.pods, Lines: s.lines, Clock: s.clock, Log: s.log,
+		Ticket: s.ticket("codebuild.amazonaws.com"), Image: buildImage, RunnerDir: folder, Runner: unpacked,
+		Trust: func() string { return string(s.trust) }, Secret: secret, Places: places, NoPrivileged: s.cmd.NoPrivileged,
+		Cores: float64(runtime.NumCPU()), MTU: mtu,
+	})
+	s.mounts = append(s.mounts, wire.Mount{Match: inside(splice.Control, codebuild.ControlPath), Handler: builds.Control()})
+	s.loops = append(s.loops, loop{"builds", builds.Run})
+	s.owners = append(s.owners, builds.Owns)
+	return s.add(builds)
+}
+
+// ticket seals a container's right to fetch a role's credentials.
+func (s *server) ticket(service string) func(role, session string, until time.Time) (string, error) {
+	tickets := s.identity.Tickets()
+	return func(role, session string, until time.Time) (string, error) {
+		sealed, err := tickets.Seal(identity.Ticket{RoleARN: role, Session: session, Service: service, Expires: until})
+		return identity.TicketPath + sealed, err
+	}
+}
+
+// buildImage is the local image of one of CodeBuild's own names.
+func buildImage(name string) string {
+	if local, ok := baseimage.Curated(name); ok {
+		return local
+	}
+	return name
+}
