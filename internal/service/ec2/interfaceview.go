@@ -78,7 +78,7 @@ func (i Interface) facets(c op.Caller) facets {
 		"mac-address": {i.MAC}, "owner-id": {c.Account}, "private-ip-address": {i.Address.String()}, "addresses.private-ip-address": {i.Address.String()},
 		"requester-id": {i.Requester}, "requester-managed": truth(i.Requester != ""), "status": {i.status()}, "interface-type": {i.kind()}, "source-dest-check": {"true"},
 		"association.public-ip": nil, "association.allocation-id": nil, "association.association-id": nil, "addresses.association.public-ip": nil,
-		"attachment.instance-owner-id": nil, "attachment.status": nil, "attachment.attachment-id": nil, "attachment.instance-id": nil, "private-dns-name": nil, "group-name": nil,
+		"attachment.instance-owner-id": nil, "attachment.status": nil, "attachment.attachment-id": nil, "attachment.instance-id": nil, "private-dns-name": nil,
 		"attachment.device-index": nil, "ipv6-addresses.ipv6-address": nil, "operator.managed": {"false"},
 	}
 	if i.Address.IsValid() {

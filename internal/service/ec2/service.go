@@ -46,13 +46,13 @@ type collections struct {
 // New needs the Engine to have Kinds registered.
 func New(d Deps) *Service {
 	return &Service{d: d, collections: collections{
-		vpcs:       store.Define(store.Schema[VPC]{Table: "ec2_vpcs"}),
-		subnets:    store.Define(store.Schema[Subnet]{Table: "ec2_subnets", Index: map[string]func(Subnet) string{"vpc": func(s Subnet) string { return s.VPC }}}),
-		tables:     store.Define(store.Schema[RouteTable]{Table: "ec2_route_tables", Index: map[string]func(RouteTable) string{"vpc": func(t RouteTable) string { return t.VPC }}}),
-		gateways:   store.Define(store.Schema[Gateway]{Table: "ec2_internet_gateways", Index: map[string]func(Gateway) string{"vpc": func(g Gateway) string { return g.VPC }}}),
-		nats:       store.Define(store.Schema[NatGateway]{Table: "ec2_nat_gateways", Index: map[string]func(NatGateway) string{"vpc": func(n NatGateway) string { return n.VPC }}}),
-		addresses:  store.Define(store.Schema[Address]{Table: "ec2_addresses"}),
-		groups:     store.Define(store.Schema[Group]{Table: "ec2_security_groups", Index: map[string]func(Group) string{"vpc": func(g Group) string { return g.VPC }}}),
+		vpcs:      store.Define(store.Schema[VPC]{Table: "ec2_vpcs"}),
+		subnets:   store.Define(store.Schema[Subnet]{Table: "ec2_subnets", Index: map[string]func(Subnet) string{"vpc": func(s Subnet) string { return s.VPC }}}),
+		tables:    store.Define(store.Schema[RouteTable]{Table: "ec2_route_tables", Index: map[string]func(RouteTable) string{"vpc": func(t RouteTable) string { return t.VPC }}}),
+		gateways:  store.Define(store.Schema[Gateway]{Table: "ec2_internet_gateways", Index: map[string]func(Gateway) string{"vpc": func(g Gateway) string { return g.VPC }}}),
+		nats:      store.Define(store.Schema[NatGateway]{Table: "ec2_nat_gateways", Index: map[string]func(NatGateway) string{"vpc": func(n NatGateway) string { return n.VPC }}}),
+		addresses: store.Define(store.Schema[Address]{Table: "ec2_addresses"}),
+		groups:    store.Define(store.Schema[Group]{Table: "ec2_security_groups", Index: map[string]func(Group) string{"vpc": func(g Group) string { return g.VPC }}}),
 		interfaces: store.Define(store.Schema[Interface]{Table: "ec2_network_interfaces", Index: map[string]func(Interface) string{
 			"vpc": func(i Interface) string { return i.VPC }, "subnet": func(i Interface) string { return i.Subnet },
 		}}),
