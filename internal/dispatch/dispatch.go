@@ -102,8 +102,16 @@ func (d *Dispatcher) Handler(service, name string) (op.Handler, bool) {
 	return h, ok
 }
 
-// Invoke runs one operation as c.
+// Invoke runs one operation as c. An operation with a stream is run without a
+// body, and its answer's is closed.
 func (d *Dispatcher) Invoke(ctx context.Context, c op.Caller, service, name string, in any) (any, error) {
+	if h, ok := d.Handler(service, name); ok && h.Stream != nil {
+		out, stream, err := d.InvokeStream(ctx, c, service, name, in, nil)
+		if stream != nil {
+			err = errors.Join(err, stream.Close())
+		}
+		return out, err
+	}
 	started := d.Clock.Now()
 	out, err := d.invoke(ctx, c, service, name, in)
 	d.audit(ctx, c, service, name, started, err)
