@@ -41,9 +41,7 @@ func (s *server) add(services ...service) error {
 	for _, svc := range services {
 		s.tables = append(s.tables, svc.Tables()...)
 		if m, ok := svc.(interface{ Kinds() []engine.Kind }); ok {
-			if err := s.engine.Register(m.Kinds()...); err != nil {
-				return err
-			}
+			s.engine.Register(m.Kinds()...)
 		}
 		if err := s.dispatch.Register(svc.Handlers()...); err != nil {
 			return err
@@ -96,7 +94,7 @@ func (s *server) openServices(ctx context.Context) error {
 }
 
 func (s *server) openNetwork(context.Context) error {
-	return s.add(ec2.New(ec2.Deps{DB: s.db, Engine: s.engine, AWS: s.dispatch, Records: s.host.records, Wait: s.host.publisher.Wait, Clock: s.clock, Log: s.log}))
+	return s.add(ec2.New(ec2.Deps{DB: s.db, Engine: s.engine, Records: s.host.records, Network: s.host.publisher, Clock: s.clock}))
 }
 
 func (s *server) openBalancers(context.Context) error {
