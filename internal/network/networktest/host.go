@@ -21,6 +21,9 @@ type Host struct {
 	t          testing.TB
 }
 
+// Bind gives a Host that was not made here its test.
+func (h *Host) Bind(t testing.TB) { h.t = t }
+
 // Serve answers every TCP connection to a:port with the address it came from, and echoes what it is sent.
 func (h *Host) Serve(a netip.Addr, port uint16) {
 	h.t.Helper()

@@ -37,9 +37,21 @@ func Root(t testing.TB) {
 func New(t testing.TB, mtu int) *Lab {
 	t.Helper()
 	Root(t)
+	records := network.NewRecords()
+	return start(t, storetest.Open(t, records.Tables()...), records, mtu)
+}
+
+// On is New on a database that has the records' tables already.
+func On(t testing.TB, db *store.SQL, records *network.Records) *Lab {
+	t.Helper()
+	Root(t)
+	return start(t, db, records, 0)
+}
+
+func start(t testing.TB, db *store.SQL, records *network.Records, mtu int) *Lab {
+	t.Helper()
 	id := ids.Lower(6, "")
-	l := &Lab{ID: id, Root: "/run/penstock/" + id, Records: network.NewRecords(), t: t}
-	l.DB = storetest.Open(t, l.Records.Tables()...)
+	l := &Lab{ID: id, Root: "/run/penstock/" + id, DB: db, Records: records, t: t}
 	t.Cleanup(func() {
 		if err := l.Plane.RemoveAll(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
