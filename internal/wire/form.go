@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/url"
 	"reflect"
@@ -10,195 +9,162 @@ import (
 	"strings"
 
 	"github.com/penstock-ci/penstock/internal/model"
-	"github.com/penstock-ci/penstock/internal/op"
 )
 
-// formNode is a form's parameters as a tree: "Filter.1.Value.2" is four levels.
-type formNode struct {
-	value    string
-	isSet    bool
-	children map[string]*formNode
+// Limits of a query request: AWS's own largest lists have a few hundred items.
+const (
+	maxParameters = 10000
+	maxDepth      = 24
+)
+
+// branch is a parameter with the parameters below its name: A.member.1.B.
+type branch struct {
+	value string
+	below map[string]*branch
 }
 
-// Bounds of a form: parameters come from outside.
-const (
-	maxDepth    = 24
-	maxElements = 10000
-)
-
-func formTree(form url.Values) *formNode {
-	root := &formNode{}
+// grow makes the tree of a form.
+func grow(form url.Values) (*branch, error) {
+	if len(form) > maxParameters {
+		return nil, fmt.Errorf("more than %d parameters", maxParameters)
+	}
+	root := &branch{}
 	for name, values := range form {
 		if strings.Count(name, ".") > maxDepth {
-			continue // no operation has such a parameter
+			return nil, fmt.Errorf("parameter %.60s… is nested too deeply", name)
 		}
-		n := root
+		b := root
 		for part := range strings.SplitSeq(name, ".") {
-			if n.children == nil {
-				n.children = map[string]*formNode{}
+			if b.below == nil {
+				b.below = map[string]*branch{}
 			}
-			child := n.children[part]
-			if child == nil {
-				child = &formNode{}
-				n.children[part] = child
+			next := b.below[part]
+			if next == nil {
+				next = &branch{}
+				b.below[part] = next
 			}
-			n = child
+			b = next
 		}
-		n.value, n.isSet = values[0], true
+		b.value = values[0]
 	}
-	return root
+	return root, nil
 }
 
-// items are the numbered children in order, whatever name stands between the list
-// and the number ("member", "SubnetIdentifier", or none).
-func (n *formNode) items() []*formNode {
-	var numbers []int
-	for name := range n.children {
-		if i, err := strconv.Atoi(name); err == nil {
-			numbers = append(numbers, i)
+// formDecoder reads query and EC2 query requests into inputs.
+type formDecoder struct {
+	layouts *layouts
+	ec2     bool
+}
+
+// decode fills in, a pointer to a structure. Unknown parameters are ignored.
+func (d *formDecoder) decode(form url.Values, in any) error {
+	root, err := grow(form)
+	if err != nil {
+		return err
+	}
+	return d.structure(root, reflect.ValueOf(in).Elem())
+}
+
+func (d *formDecoder) structure(b *branch, v reflect.Value) error {
+	for _, f := range d.layouts.of(v.Type()) {
+		name := f.Name
+		if d.ec2 {
+			name = strings.ToUpper(name[:1]) + name[1:]
+		}
+		if f.Q != "" {
+			name = f.Q
+		}
+		below := b.below[name]
+		if below == nil && f.Flat && f.Item != "" {
+			below = b.below[f.Item] // a flattened list goes by its item's name
+		}
+		if below == nil {
+			continue
+		}
+		if err := d.value(below, v.Field(f.index), f.Tag); err != nil {
+			return fmt.Errorf("parameter %s: %w", name, err)
 		}
 	}
-	if len(numbers) == 0 {
-		for _, child := range n.children {
-			if got := child.items(); len(got) > 0 {
-				return got
-			}
+	return nil
+}
+
+func (d *formDecoder) value(b *branch, v reflect.Value, tag model.Tag) error {
+	t := v.Type()
+	switch {
+	case isScalar(t):
+		if len(b.below) > 0 && b.value == "" {
+			return &valueError{"…", "a single value"}
 		}
-		return nil
+		return setScalar(v, b.value)
+	case t.Kind() == reflect.Pointer:
+		p := reflect.New(t.Elem())
+		v.Set(p)
+		return d.structure(b, p.Elem())
+	case t.Kind() == reflect.Struct:
+		return d.structure(b, v)
+	case t.Kind() == reflect.Slice:
+		return d.list(b, v)
 	}
-	slices.Sort(numbers)
-	out := make([]*formNode, 0, len(numbers))
-	for _, i := range numbers[:min(len(numbers), maxElements)] {
-		out = append(out, n.children[strconv.Itoa(i)])
+	return d.dictionary(b, v, tag)
+}
+
+// list reads Name.1, Name.member.1 or Name.AnyElement.1.
+func (d *formDecoder) list(b *branch, v reflect.Value) error {
+	items := b.items()
+	out := reflect.MakeSlice(v.Type(), len(items), len(items))
+	for i, item := range items {
+		if err := d.value(item, out.Index(i), model.Tag{}); err != nil {
+			return err
+		}
+	}
+	v.Set(out)
+	return nil
+}
+
+// items are the numbered branches in order, below an element's name if there is one.
+func (b *branch) items() []*branch {
+	type numbered struct {
+		n int
+		b *branch
+	}
+	var found []numbered
+	for name, item := range b.below {
+		if n, err := strconv.Atoi(name); err == nil {
+			found = append(found, numbered{n, item})
+		} else if len(b.below) == 1 {
+			return item.items()
+		}
+	}
+	slices.SortFunc(found, func(x, y numbered) int { return x.n - y.n })
+	out := make([]*branch, len(found))
+	for i, f := range found {
+		out[i] = f.b
 	}
 	return out
 }
 
-// decodeForm fills the input from a form. Parameters that the input does not have
-// are ignored: newer clients send them.
-func decodeForm(in any, form url.Values, ec2 bool) *refusal {
-	return decodeNode(reflect.ValueOf(in).Elem(), formTree(form), model.Tag{}, ec2)
-}
-
-func decodeNode(v reflect.Value, n *formNode, tag model.Tag, ec2 bool) *refusal {
-	switch v.Kind() {
-	case reflect.Pointer:
-		p := reflect.New(v.Type().Elem())
-		if f := decodeNode(p.Elem(), n, tag, ec2); f != nil {
-			return f
-		}
-		v.Set(p)
-		return nil
-	case reflect.Struct:
-		if v.Type() == timeType {
-			return scalar(v, n.value, tag)
-		}
-		return decodeStruct(v, n, ec2)
-	case reflect.Slice:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return scalar(v, n.value, tag)
-		}
-		items := n.items()
-		list := reflect.MakeSlice(v.Type(), len(items), len(items))
-		for i, item := range items {
-			if f := decodeNode(list.Index(i), item, tag, ec2); f != nil {
-				return f
-			}
-		}
-		v.Set(list)
-		return nil
-	case reflect.Map:
-		return decodeMap(v, n, tag, ec2)
-	}
-	return scalar(v, n.value, tag)
-}
-
-func decodeStruct(v reflect.Value, n *formNode, ec2 bool) *refusal {
-	for i := range v.NumField() {
-		tag := model.ParseTag(v.Type().Field(i).Tag)
-		name := tag.Name
-		if ec2 {
-			if name = tag.Q; name == "" {
-				name = strings.ToUpper(tag.Name[:1]) + tag.Name[1:]
-			}
-		}
-		child := n.children[name]
-		if child == nil {
+func (d *formDecoder) dictionary(b *branch, v reflect.Value, tag model.Tag) error {
+	out := reflect.MakeMap(v.Type())
+	for _, e := range b.items() {
+		key, value := e.below[or(tag.Key, "key")], e.below[or(tag.Value, "value")]
+		if key == nil {
 			continue
 		}
-		tag.Name = name
-		if f := decodeNode(v.Field(i), child, tag, ec2); f != nil {
-			return f
-		}
-	}
-	return nil
-}
-
-func decodeMap(v reflect.Value, n *formNode, tag model.Tag, ec2 bool) *refusal {
-	m := reflect.MakeMap(v.Type())
-	key, value := "key", "value"
-	if tag.Key != "" {
-		key = tag.Key
-	}
-	if tag.Value != "" {
-		value = tag.Value
-	}
-	for _, item := range n.items() {
-		k, e := item.children[key], reflect.New(v.Type().Elem()).Elem()
-		if k == nil {
-			continue
-		}
-		if val := item.children[value]; val != nil {
-			if f := decodeNode(e, val, tag, ec2); f != nil {
-				return f
+		item := reflect.New(v.Type().Elem()).Elem()
+		if value != nil {
+			if err := d.value(value, item, model.Tag{}); err != nil {
+				return err
 			}
 		}
-		m.SetMapIndex(reflect.ValueOf(k.value), e)
+		out.SetMapIndex(reflect.ValueOf(key.value), item)
 	}
-	v.Set(m)
+	v.Set(out)
 	return nil
 }
 
-var timeType = reflect.TypeFor[op.Time]()
-
-// scalar reads one value from its text.
-func scalar(v reflect.Value, s string, tag model.Tag) *refusal {
-	wrong := func(kind string) *refusal {
-		return &refusal{kind: badValue, detail: fmt.Sprintf("The value %q of %s is not %s", s, tag.Name, kind)}
+func or(s, usual string) string {
+	if s != "" {
+		return s
 	}
-	switch v.Kind() {
-	case reflect.String:
-		v.SetString(s)
-	case reflect.Bool:
-		b, err := strconv.ParseBool(strings.ToLower(s))
-		if err != nil {
-			return wrong("true or false")
-		}
-		v.SetBool(b)
-	case reflect.Int32, reflect.Int64:
-		i, err := strconv.ParseInt(s, 10, v.Type().Bits())
-		if err != nil {
-			return wrong("an integer")
-		}
-		v.SetInt(i)
-	case reflect.Float64, reflect.Float32:
-		f, err := strconv.ParseFloat(s, 64)
-		if err != nil {
-			return wrong("a number")
-		}
-		v.SetFloat(f)
-	case reflect.Slice:
-		b, err := base64.StdEncoding.DecodeString(s)
-		if err != nil {
-			return wrong("base64")
-		}
-		v.SetBytes(b)
-	case reflect.Struct:
-		var t op.Time
-		if err := t.UnmarshalText([]byte(s)); err != nil {
-			return wrong("a timestamp")
-		}
-		v.Set(reflect.ValueOf(t))
-	}
-	return nil
+	return usual
 }

@@ -14,6 +14,7 @@ type Server struct {
 	cfg      Config
 	services *directory
 	verify   *verifier
+	layouts  layouts
 	http     *http.Server
 }
 

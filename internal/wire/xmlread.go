@@ -4,135 +4,145 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
-	"strings"
 
 	"github.com/penstock-ci/penstock/internal/model"
 )
 
-// xmlNode is an element with its children in order.
-type xmlNode struct {
-	name     string
-	attrs    []xml.Attr
-	text     strings.Builder
-	children []*xmlNode
+// element is a parsed XML element; namespaces are not looked at, as S3 does.
+type element struct {
+	name  string
+	attrs map[string]string
+	text  []byte
+	below []*element
 }
 
-var errTooDeep = errors.New("the XML is nested too deeply")
-
-// parseXML reads a document into a tree; entities beyond XML's own are refused by
-// the decoder, so that none can expand.
-func parseXML(b []byte) (*xmlNode, error) {
-	d := xml.NewDecoder(bytes.NewReader(b))
-	root := &xmlNode{}
-	stack := []*xmlNode{root}
+// parseXML reads one document with bounds on its depth; its size is bounded already.
+func parseXML(body []byte) (*element, error) {
+	d := xml.NewDecoder(bytes.NewReader(body))
+	var root *element
+	var stack []*element
 	for {
 		t, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			if len(root.children) != 1 {
-				return nil, errors.New("the XML has no single root element")
-			}
-			return root.children[0], nil
+		if err == io.EOF {
+			break
 		}
 		if err != nil {
 			return nil, err
 		}
-		top := stack[len(stack)-1]
 		switch t := t.(type) {
 		case xml.StartElement:
-			if len(stack) > maxDepth {
-				return nil, errTooDeep
+			e := &element{name: t.Name.Local, attrs: map[string]string{}}
+			for _, a := range t.Attr {
+				e.attrs[a.Name.Local] = a.Value
 			}
-			n := &xmlNode{name: t.Name.Local, attrs: t.Attr}
-			top.children = append(top.children, n)
-			stack = append(stack, n)
+			switch {
+			case len(stack) > maxDepth:
+				return nil, errors.New("XML is nested too deeply")
+			case len(stack) > 0:
+				up := stack[len(stack)-1]
+				up.below = append(up.below, e)
+			case root != nil:
+				return nil, errors.New("XML has two roots")
+			default:
+				root = e
+			}
+			stack = append(stack, e)
 		case xml.EndElement:
 			stack = stack[:len(stack)-1]
 		case xml.CharData:
-			top.text.Write(t)
+			if len(stack) > 0 {
+				stack[len(stack)-1].text = append(stack[len(stack)-1].text, t...)
+			}
 		}
 	}
+	if root == nil {
+		return nil, errors.New("XML has no element")
+	}
+	return root, nil
 }
 
-func (n *xmlNode) named(name string) (out []*xmlNode) {
-	for _, c := range n.children {
-		if c.name == name {
-			out = append(out, c)
+// xmlReader reads an element into a structure.
+type xmlReader struct{ layouts *layouts }
+
+func (x *xmlReader) structure(e *element, v reflect.Value) error {
+	for _, f := range x.layouts.of(v.Type()) {
+		if !f.InBody() {
+			continue
+		}
+		if err := x.member(e, v.Field(f.index), f.Tag); err != nil {
+			return fmt.Errorf("element %s: %w", f.Name, err)
 		}
 	}
-	return out
+	return nil
 }
 
-// decodeXML fills v from an element.
-func decodeXML(v reflect.Value, n *xmlNode, tag model.Tag) *refusal {
-	switch v.Kind() {
-	case reflect.Pointer:
-		p := reflect.New(v.Type().Elem())
-		if f := decodeXML(p.Elem(), n, tag); f != nil {
-			return f
+func (x *xmlReader) member(parent *element, v reflect.Value, tag model.Tag) error {
+	if tag.Attr {
+		if s, ok := parent.attrs[local(tag.Name)]; ok {
+			return setScalar(v, s)
 		}
-		v.Set(p)
 		return nil
-	case reflect.Struct:
-		if v.Type() != timeType {
-			return decodeElements(v, n)
-		}
-	case reflect.Slice:
-		if v.Type().Elem().Kind() != reflect.Uint8 {
-			item := tag.Item
-			if item == "" {
-				item = "member"
-			}
-			return decodeItems(v, n.named(item), tag)
+	}
+	name := tag.Name
+	if tag.Flat && tag.Item != "" {
+		name = tag.Item
+	}
+	var found []*element
+	for _, e := range parent.below {
+		if e.name == name {
+			found = append(found, e)
 		}
 	}
-	return scalar(v, strings.TrimSpace(n.text.String()), tag)
+	if len(found) == 0 {
+		return nil
+	}
+	kind := v.Type()
+	switch {
+	case isScalar(kind):
+		return setScalar(v, string(found[0].text))
+	case kind.Kind() == reflect.Pointer:
+		p := reflect.New(kind.Elem())
+		v.Set(p)
+		return x.structure(found[0], p.Elem())
+	case kind.Kind() == reflect.Slice:
+		if !tag.Flat {
+			found = found[0].below
+		}
+		return x.list(found, v)
+	}
+	return fmt.Errorf("maps are not read from XML (%s)", kind) // no operation of S3 sends one
 }
 
-func decodeItems(v reflect.Value, items []*xmlNode, tag model.Tag) *refusal {
-	list := reflect.MakeSlice(v.Type(), len(items), len(items))
-	for i, n := range items {
-		if f := decodeXML(list.Index(i), n, tag); f != nil {
-			return f
+func (x *xmlReader) list(items []*element, v reflect.Value) error {
+	out := reflect.MakeSlice(v.Type(), len(items), len(items))
+	for i, e := range items {
+		item := out.Index(i)
+		var err error
+		switch {
+		case isScalar(item.Type()):
+			err = setScalar(item, string(e.text))
+		case item.Kind() == reflect.Struct:
+			err = x.structure(e, item)
+		default:
+			err = fmt.Errorf("lists of %s are not read from XML", item.Type())
+		}
+		if err != nil {
+			return err
 		}
 	}
-	v.Set(list)
+	v.Set(out)
 	return nil
 }
 
-func decodeElements(v reflect.Value, n *xmlNode) *refusal {
-	for i := range v.NumField() {
-		field := v.Field(i)
-		tag := model.ParseTag(v.Type().Field(i).Tag)
-		if !tag.InBody() {
-			continue
-		}
-		if tag.Attr {
-			for _, a := range n.attrs {
-				if a.Name.Local == tag.Name[strings.IndexByte(tag.Name, ':')+1:] {
-					if f := decodeXML(field, &xmlNode{}, tag); f != nil {
-						return f
-					}
-					field.Set(reflect.ValueOf(&a.Value))
-				}
-			}
-			continue
-		}
-		if tag.Flat && field.Kind() == reflect.Slice {
-			name := tag.Name
-			if items := n.named(name); len(items) > 0 {
-				if f := decodeItems(field, items, tag); f != nil {
-					return f
-				}
-			}
-			continue
-		}
-		if found := n.named(tag.Name); len(found) > 0 {
-			if f := decodeXML(field, found[0], tag); f != nil {
-				return f
-			}
+// local is an attribute's name without its prefix: type of xsi:type.
+func local(name string) string {
+	for i := range name {
+		if name[i] == ':' {
+			return name[i+1:]
 		}
 	}
-	return nil
+	return name
 }
