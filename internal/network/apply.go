@@ -65,6 +65,9 @@ func (p *Plane) applyVPC(v VPCPlan) error {
 	if err := p.fill(l, v); err != nil {
 		return err
 	}
+	if !slices.Equal(l.plan.Publics, v.Publics) || !slices.Equal(l.plan.Locals, v.Locals) {
+		p.remade.Store(true)
+	}
 	l.plan, l.text = v, text
 	p.mu.Lock()
 	for id, vpc := range p.owners {
@@ -94,6 +97,7 @@ func (p *Plane) makeVPC(l *live, id string) error {
 	if err != nil {
 		return err
 	}
+	p.remade.Store(true)
 	if l.inode, err = kernel.Inode(path); err != nil {
 		ns.Close()
 		return err
@@ -212,6 +216,9 @@ func (p *Plane) ownNamespace(l *live, port Port) error {
 		return err
 	}
 	defer ns.Close()
+	if made {
+		p.remade.Store(true)
+	}
 	if !made && ns.Index("eth0") != 0 && l.ns.Index(port.Link) != 0 {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/penstock-ci/penstock/internal/compute"
 	"github.com/penstock-ci/penstock/internal/network/kernel"
@@ -35,6 +36,7 @@ type Plane struct {
 	link       netip.Prefix // the edge's link to the host: its /30
 	mtu        int
 	ready      chan struct{} // closed when Start has ended well
+	remade     atomic.Bool   // namespaces, or the public addresses they are known by, came or went
 
 	mu       sync.Mutex
 	number   uint64
@@ -186,6 +188,7 @@ func (p *Plane) removeOthers(want map[string]bool) (errs []error) {
 	p.mu.Unlock()
 	for _, id := range p.files("eni-") {
 		if port, ok := ports[id]; !ok || !port.IsOwn {
+			p.remade.Store(true)
 			if err := kernel.Remove(Place{"eni", id}.Path(p.netns())); err != nil {
 				errs = append(errs, err)
 			}
@@ -196,6 +199,7 @@ func (p *Plane) removeOthers(want map[string]bool) (errs []error) {
 
 func (p *Plane) removeVPC(id string) error {
 	p.mu.Lock()
+	p.remade.Store(true)
 	l := p.vpcs[id]
 	delete(p.vpcs, id)
 	maps.DeleteFunc(p.owners, func(i, vpc string) bool {

@@ -19,8 +19,8 @@ type Listener interface {
 type PublisherDeps struct {
 	DB    Listener
 	Plane *Plane
-	// Remade is called when the plane had to make namespaces anew, so that the
-	// data plane opens its sockets again. May be nil.
+	// Remade is called when namespaces came or went, or the public addresses by
+	// which they are known, so that the data plane opens its sockets there. May be nil.
 	Remade func()
 	Clock  clock.Clock
 	Log    *slog.Logger
@@ -94,6 +94,9 @@ func (p *Publisher) publish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if p.d.Plane.remade.Swap(false) && p.d.Remade != nil {
+		p.d.Remade()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if number > p.inForce {
@@ -111,8 +114,5 @@ func (p *Publisher) check(ctx context.Context) {
 	}
 	if len(mended) > 0 {
 		p.d.Log.Warn("the kernel's state was not ours any more and was mended", "what", mended)
-		if p.d.Remade != nil {
-			p.d.Remade()
-		}
 	}
 }

@@ -132,6 +132,7 @@ func (b builder) chain(ch Chain) *nftables.Chain {
 const elementsPerMessage = 500
 
 func (b builder) add(s *nftables.Set, elements []nftables.SetElement) error {
+	s.ID = uint32(len(b.sets) + 1) // unique in the batch; the library's own counter is shared by all goroutines
 	first := elements[:min(len(elements), elementsPerMessage)]
 	if err := b.c.AddSet(s, first); err != nil {
 		return err
