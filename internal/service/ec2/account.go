@@ -22,7 +22,7 @@ func (s *Service) accountAttributes(ctx context.Context, r store.Reader, c op.Ca
 			standard = v.ID
 		}
 	}
-	out := &ec2.DescribeAccountAttributesOutput{}
+	out := &ec2.DescribeAccountAttributesOutput{AccountAttributes: []ec2.AccountAttribute{}}
 	for _, a := range [][2]string{
 		{"supported-platforms", "VPC"}, {"default-vpc", standard}, {"vpc-max-security-groups-per-interface", "5"}, {"vpc-max-elastic-ips", "5"}, {"max-elastic-ips", "5"}, {"max-instances", "0"},
 	} {
@@ -54,7 +54,7 @@ func (s *Service) describePrefixLists(_ context.Context, _ store.Reader, c op.Ca
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribePrefixListsOutput{NextToken: next}
+	out := &ec2.DescribePrefixListsOutput{NextToken: next, PrefixLists: []ec2.PrefixList{}}
 	for _, p := range found {
 		out.PrefixLists = append(out.PrefixLists, ec2.PrefixList{PrefixListId: &p[0], PrefixListName: &p[1], Cidrs: []string{"198.18.0.1/32"}})
 	}
@@ -68,7 +68,7 @@ func (s *Service) describeManagedPrefixLists(_ context.Context, _ store.Reader, 
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeManagedPrefixListsOutput{NextToken: next}
+	out := &ec2.DescribeManagedPrefixListsOutput{NextToken: next, PrefixLists: []ec2.ManagedPrefixList{}}
 	for _, p := range found {
 		out.PrefixLists = append(out.PrefixLists, ec2.ManagedPrefixList{
 			PrefixListId: &p[0], PrefixListName: &p[1], AddressFamily: new("IPv4"), OwnerId: new("AWS"), State: new("create-complete"), PrefixListArn: new(arn.New("ec2", c.Region, "aws", "prefix-list/"+p[0])),
@@ -82,5 +82,5 @@ func (s *Service) describeEndpoints(_ context.Context, _ store.Reader, _ op.Call
 	if len(in.VpcEndpointIds) > 0 {
 		return nil, fail("InvalidVpcEndpointId.NotFound", "The Vpc Endpoint Id '%s' does not exist", in.VpcEndpointIds[0])
 	}
-	return &ec2.DescribeVpcEndpointsOutput{}, nil
+	return &ec2.DescribeVpcEndpointsOutput{VpcEndpoints: []ec2.VpcEndpoint{}}, nil
 }

@@ -43,9 +43,9 @@ func (s *Service) describeACLs(ctx context.Context, r store.Reader, c op.Caller,
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeNetworkAclsOutput{NextToken: next}
+	out := &ec2.DescribeNetworkAclsOutput{NextToken: next, NetworkAcls: []ec2.NetworkAcl{}}
 	for _, v := range found {
-		a := ec2.NetworkAcl{NetworkAclId: &v.ACL, VpcId: &v.ID, IsDefault: new(true), OwnerId: &c.Account, Tags: apiTags(tags[v.ACL])}
+		a := ec2.NetworkAcl{NetworkAclId: &v.ACL, VpcId: &v.ID, IsDefault: new(true), OwnerId: &c.Account, Tags: apiTags(tags[v.ACL]), Associations: []ec2.NetworkAclAssociation{}}
 		for _, egress := range []bool{true, false} {
 			a.Entries = append(a.Entries,
 				ec2.NetworkAclEntry{CidrBlock: new("0.0.0.0/0"), Egress: &egress, Protocol: new("-1"), RuleAction: new("allow"), RuleNumber: new(int32(100))},
@@ -75,7 +75,7 @@ func (s *Service) describeDHCPOptions(_ context.Context, _ store.Reader, c op.Ca
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeDhcpOptionsOutput{NextToken: next}
+	out := &ec2.DescribeDhcpOptionsOutput{NextToken: next, DhcpOptions: []ec2.DhcpOptions{}}
 	for _, id := range found {
 		out.DhcpOptions = append(out.DhcpOptions, ec2.DhcpOptions{DhcpOptionsId: &id, OwnerId: &c.Account, DhcpConfigurations: []ec2.DhcpConfiguration{
 			{Key: new("domain-name"), Values: []ec2.AttributeValue{{Value: &domain}}},

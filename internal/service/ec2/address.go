@@ -67,7 +67,7 @@ func (s *Service) describeAddresses(ctx context.Context, r store.Reader, c op.Ca
 	if len(in.PublicIps) > 0 && len(found) < len(in.PublicIps) {
 		return nil, fail("InvalidAddress.NotFound", "Address '%s' not found.", in.PublicIps[0])
 	}
-	out := &ec2.DescribeAddressesOutput{}
+	out := &ec2.DescribeAddressesOutput{Addresses: []ec2.Address{}}
 	for _, a := range found {
 		out.Addresses = append(out.Addresses, shown[a.Allocation])
 	}
@@ -99,7 +99,7 @@ func (s *Service) addressesAttribute(ctx context.Context, r store.Reader, c op.C
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeAddressesAttributeOutput{NextToken: next}
+	out := &ec2.DescribeAddressesAttributeOutput{NextToken: next, Addresses: []ec2.AddressAttribute{}}
 	for _, a := range found {
 		out.Addresses = append(out.Addresses, ec2.AddressAttribute{AllocationId: &a.Allocation, PublicIp: new(a.Public.String())})
 	}

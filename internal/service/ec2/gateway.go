@@ -13,7 +13,7 @@ import (
 type Gateway struct{ ID, VPC string }
 
 func (g Gateway) api(account string, tags map[string]string) ec2.InternetGateway {
-	out := ec2.InternetGateway{InternetGatewayId: &g.ID, OwnerId: &account, Tags: apiTags(tags)}
+	out := ec2.InternetGateway{InternetGatewayId: &g.ID, OwnerId: &account, Tags: apiTags(tags), Attachments: []ec2.InternetGatewayAttachment{}}
 	if g.VPC != "" {
 		out.Attachments = []ec2.InternetGatewayAttachment{{VpcId: &g.VPC, State: new("available")}}
 	}
@@ -54,7 +54,7 @@ func (s *Service) describeGateways(ctx context.Context, r store.Reader, c op.Cal
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeInternetGatewaysOutput{NextToken: next}
+	out := &ec2.DescribeInternetGatewaysOutput{NextToken: next, InternetGateways: []ec2.InternetGateway{}}
 	for _, g := range found {
 		out.InternetGateways = append(out.InternetGateways, g.api(c.Account, tags[g.ID]))
 	}

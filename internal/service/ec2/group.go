@@ -135,7 +135,7 @@ func (s *Service) describeGroups(ctx context.Context, r store.Reader, c op.Calle
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeSecurityGroupsOutput{NextToken: next}
+	out := &ec2.DescribeSecurityGroupsOutput{NextToken: next, SecurityGroups: []ec2.SecurityGroup{}}
 	for _, g := range found {
 		out.SecurityGroups = append(out.SecurityGroups, ec2.SecurityGroup{
 			GroupId: &g.ID, GroupName: &g.Name, Description: &g.Description, VpcId: &g.VPC, OwnerId: &c.Account, SecurityGroupArn: new(g.arn(c)), Tags: apiTags(tags[g.ID]),
@@ -167,7 +167,7 @@ func (g Group) facets(c op.Caller) facets {
 }
 
 func (s *Service) groupReferences(ctx context.Context, r store.Reader, c op.Caller, in *ec2.DescribeSecurityGroupReferencesInput) (*ec2.DescribeSecurityGroupReferencesOutput, error) {
-	return &ec2.DescribeSecurityGroupReferencesOutput{}, nil // references from peered VPCs only: there are none
+	return &ec2.DescribeSecurityGroupReferencesOutput{SecurityGroupReferenceSet: []ec2.SecurityGroupReference{}}, nil // references from peered VPCs only: there are none
 }
 
 // group finds one by id, or by name in the default VPC.

@@ -169,7 +169,7 @@ func (s *Service) describeRules(ctx context.Context, r store.Reader, c op.Caller
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeSecurityGroupRulesOutput{NextToken: next}
+	out := &ec2.DescribeSecurityGroupRulesOutput{NextToken: next, SecurityGroupRules: []ec2.SecurityGroupRule{}}
 	for _, o := range found {
 		out.SecurityGroupRules = append(out.SecurityGroupRules, o.api(c, o.group, tags[o.ID]))
 	}

@@ -192,7 +192,7 @@ func (s *Service) describeInterfaces(ctx context.Context, r store.Reader, c op.C
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeNetworkInterfacesOutput{NextToken: next}
+	out := &ec2.DescribeNetworkInterfacesOutput{NextToken: next, NetworkInterfaces: []ec2.NetworkInterface{}}
 	for _, i := range found {
 		a, err := s.showInterface(ctx, r, c, i)
 		if err != nil {

@@ -45,6 +45,7 @@ func (s *Service) showInterface(ctx context.Context, r store.Reader, c op.Caller
 		NetworkInterfaceId: &i.ID, VpcId: &i.VPC, SubnetId: &i.Subnet, AvailabilityZone: &i.Zone, AvailabilityZoneId: new(zoneID(i.Zone)), Description: &i.Description,
 		InterfaceType: new(i.kind()), MacAddress: &i.MAC, OwnerId: &c.Account, PrivateIpAddress: new(i.Address.String()), PrivateDnsName: new(dnsName(c.Region, i.Address)),
 		RequesterManaged: new(i.Requester != ""), RequesterId: op.Opt(i.Requester), SourceDestCheck: new(i.Kind != network.ForNAT), Status: new(i.status()), TagSet: apiTags(tags.Value.Tags),
+		Groups: []ec2.GroupIdentifier{}, Ipv6Addresses: []ec2.NetworkInterfaceIpv6Address{},
 	}
 	if i.Public.IsValid() {
 		public := i.Public.String()

@@ -165,7 +165,7 @@ func (s *Service) describeNATs(ctx context.Context, r store.Reader, c op.Caller,
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeNatGatewaysOutput{NextToken: next}
+	out := &ec2.DescribeNatGatewaysOutput{NextToken: next, NatGateways: []ec2.NatGateway{}}
 	for _, n := range found {
 		out.NatGateways = append(out.NatGateways, n.api(tags[n.ID]))
 	}

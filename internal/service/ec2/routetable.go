@@ -56,7 +56,7 @@ func (s *Service) createRouteTable(ctx context.Context, tx store.Tx, c op.Caller
 	if err != nil {
 		return nil, err
 	}
-	out := ec2.RouteTable{RouteTableId: &t.ID, VpcId: &t.VPC, OwnerId: &c.Account, Routes: t.routes(v.Value.Blocks, nil), Tags: apiTags(tags.Value.Tags)}
+	out := ec2.RouteTable{RouteTableId: &t.ID, VpcId: &t.VPC, OwnerId: &c.Account, Routes: t.routes(v.Value.Blocks, nil), Tags: apiTags(tags.Value.Tags), Associations: []ec2.RouteTableAssociation{}, PropagatingVgws: []ec2.PropagatingVgw{}}
 	return &ec2.CreateRouteTableOutput{RouteTable: &out, ClientToken: in.ClientToken}, nil
 }
 
@@ -87,7 +87,7 @@ func (s *Service) describeRouteTables(ctx context.Context, r store.Reader, c op.
 	}
 	shown := map[string]ec2.RouteTable{}
 	for _, t := range all {
-		a := ec2.RouteTable{RouteTableId: &t.ID, VpcId: &t.VPC, OwnerId: &c.Account, Tags: apiTags(tags[t.ID])}
+		a := ec2.RouteTable{RouteTableId: &t.ID, VpcId: &t.VPC, OwnerId: &c.Account, Tags: apiTags(tags[t.ID]), Associations: []ec2.RouteTableAssociation{}, PropagatingVgws: []ec2.PropagatingVgw{}}
 		if i := slices.IndexFunc(vpcs, func(v VPC) bool { return v.ID == t.VPC }); i >= 0 {
 			a.Routes = t.routes(vpcs[i].Blocks, lives)
 		}
@@ -107,7 +107,7 @@ func (s *Service) describeRouteTables(ctx context.Context, r store.Reader, c op.
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeRouteTablesOutput{NextToken: next}
+	out := &ec2.DescribeRouteTablesOutput{NextToken: next, RouteTables: []ec2.RouteTable{}}
 	for _, t := range found {
 		out.RouteTables = append(out.RouteTables, shown[t.ID])
 	}

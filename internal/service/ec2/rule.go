@@ -176,7 +176,9 @@ func ports(protocol *string, from, to *int32) (string, int, int, error) {
 }
 
 // permissions are rules gathered by protocol and range, as DescribeSecurityGroups shows them.
-func permissions(account string, rules []Rule, egress bool) (out []ec2.IpPermission) {
+// Clients expect each of its lists, empty or not.
+func permissions(account string, rules []Rule, egress bool) []ec2.IpPermission {
+	out := []ec2.IpPermission{}
 	for _, r := range rules {
 		if r.IsEgress != egress {
 			continue
@@ -185,7 +187,7 @@ func permissions(account string, rules []Rule, egress bool) (out []ec2.IpPermiss
 			return *p.IpProtocol == r.Protocol && op.Or(p.FromPort, -1) == int32(r.From) && op.Or(p.ToPort, -1) == int32(r.To)
 		})
 		if i < 0 {
-			p := ec2.IpPermission{IpProtocol: &r.Protocol}
+			p := ec2.IpPermission{IpProtocol: &r.Protocol, IpRanges: []ec2.IpRange{}, Ipv6Ranges: []ec2.Ipv6Range{}, PrefixListIds: []ec2.PrefixListId{}, UserIdGroupPairs: []ec2.UserIdGroupPair{}}
 			if r.Protocol != "-1" {
 				p.FromPort, p.ToPort = new(int32(r.From)), new(int32(r.To))
 			}

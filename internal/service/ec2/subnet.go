@@ -140,7 +140,7 @@ func (s *Service) describeSubnets(ctx context.Context, r store.Reader, c op.Call
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeSubnetsOutput{NextToken: next}
+	out := &ec2.DescribeSubnetsOutput{NextToken: next, Subnets: []ec2.Subnet{}}
 	for _, x := range found {
 		out.Subnets = append(out.Subnets, *x.api(c, used[x.ID], tags[x.ID]))
 	}

@@ -99,7 +99,8 @@ func (s *Service) allTags(ctx context.Context, r store.Reader, scope store.Scope
 	return out, err
 }
 
-func apiTags(tags map[string]string) (out []ec2.Tag) {
+func apiTags(tags map[string]string) []ec2.Tag {
+	out := []ec2.Tag{}
 	for _, k := range slices.Sorted(maps.Keys(tags)) {
 		out = append(out, ec2.Tag{Key: &k, Value: new(tags[k])})
 	}
@@ -197,7 +198,7 @@ func (s *Service) describeTags(ctx context.Context, r store.Reader, c op.Caller,
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeTagsOutput{NextToken: next}
+	out := &ec2.DescribeTagsOutput{NextToken: next, Tags: []ec2.TagDescription{}}
 	for _, o := range found {
 		out.Tags = append(out.Tags, ec2.TagDescription{Key: &o.key, Value: &o.value, ResourceId: &o.resource, ResourceType: new(kindOf(o.resource))})
 	}

@@ -159,7 +159,7 @@ func (s *Service) describeVPCs(ctx context.Context, r store.Reader, c op.Caller,
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeVpcsOutput{NextToken: next}
+	out := &ec2.DescribeVpcsOutput{NextToken: next, Vpcs: []ec2.Vpc{}}
 	for _, v := range found {
 		out.Vpcs = append(out.Vpcs, *v.api(c.Account, tags[v.ID]))
 	}

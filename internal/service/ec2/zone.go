@@ -64,7 +64,7 @@ func (s *Service) describeZones(_ context.Context, _ store.Reader, c op.Caller, 
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeAvailabilityZonesOutput{}
+	out := &ec2.DescribeAvailabilityZonesOutput{AvailabilityZones: []ec2.AvailabilityZone{}}
 	for _, z := range found {
 		out.AvailabilityZones = append(out.AvailabilityZones, ec2.AvailabilityZone{
 			ZoneName: &z, ZoneId: new(zoneID(z)), RegionName: &c.Region, State: new("available"), OptInStatus: new("opt-in-not-required"),
@@ -82,7 +82,7 @@ func (s *Service) describeRegions(_ context.Context, _ store.Reader, _ op.Caller
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeRegionsOutput{}
+	out := &ec2.DescribeRegionsOutput{Regions: []ec2.Region{}}
 	for _, r := range found {
 		out.Regions = append(out.Regions, ec2.Region{RegionName: &r, Endpoint: new(endpoint(r)), OptInStatus: new("opt-in-not-required")})
 	}
