@@ -1,0 +1,9 @@
+// Package events is the part of Amazon EventBridge that starts deliveries: rules of
+// the default bus, their targets, and events of one's own. A consumer of the fact
+// stream matches each fact with the rules of its account and region; each target
+// becomes a delivery, a small machine whose effect calls the target as the target's
+// role, once.
+//
+// Targets are pipelines and build projects; others, schedules, other buses, archives
+// and pipes are refused.
+package events

@@ -1,0 +1,81 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/penstock-ci/penstock/api/codebuild"
+	"github.com/penstock-ci/penstock/api/codepipeline"
+	"github.com/penstock-ci/penstock/internal/arn"
+	"github.com/penstock-ci/penstock/internal/engine"
+	"github.com/penstock-ci/penstock/internal/op"
+)
+
+// deliver calls the target as the target's role. The session is named after the
+// rule, which is how a pipeline tells what started it. What the target refuses for
+// good (4xx, but for throttling) is not tried again.
+func (s *Service) deliver(ctx context.Context, id engine.ID, d Delivery, _ engine.Effect, token string) (*engine.Event, error) {
+	a, ok := arn.Parse(d.Target.ARN)
+	if !ok {
+		return nil, engine.Permanent(fmt.Errorf("the target %q is no ARN", d.Target.ARN))
+	}
+	scope := id.Scope
+	scope.Region = a.Region
+	as := op.As(scope, d.Target.RoleARN, session(d.Rule), principal, token)
+	var err error
+	switch a.Service {
+	case "codepipeline":
+		_, err = op.Call(ctx, s.AWS, as, codepipeline.StartPipelineExecution, &codepipeline.StartPipelineExecutionInput{Name: &a.Resource})
+	case "codebuild":
+		in := &codebuild.StartBuildInput{}
+		if text := d.input(); text != "" {
+			if err := json.Unmarshal([]byte(text), in); err != nil {
+				return nil, engine.Permanent(fmt.Errorf("the input of target %s is not StartBuild's: %w", d.Target.ID, err))
+			}
+		}
+		in.ProjectName = new(strings.TrimPrefix(a.Resource, "project/"))
+		_, err = op.Call(ctx, s.AWS, as, codebuild.StartBuild, in)
+	default:
+		return nil, engine.Permanent(fmt.Errorf("targets of %s are not supported", a.Service))
+	}
+	if refused, ok := errors.AsType[*op.Error](err); ok && !refused.IsServerFault() && !strings.Contains(refused.Code, "Throttl") {
+		s.Log.Warn("a rule's target refused an event", "rule", d.Rule, "target", d.Target.ARN, "error", err)
+		return nil, engine.Permanent(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &engine.Event{Name: "delivered", At: s.Clock.Now()}, nil
+}
+
+// input is what the target asked to be given in place of the whole event. Only a
+// constant is of use to StartBuild; paths and templates are applied to the event.
+func (d Delivery) input() string {
+	switch {
+	case d.Target.Input != "":
+		return d.Target.Input
+	case d.Target.InputPath != "":
+		raw, _ := at(d.Event, d.Target.InputPath)
+		return string(raw)
+	case d.Target.Template != "":
+		return transform(d.Target.Template, d.Target.Paths, d.Event)
+	}
+	return ""
+}
+
+// session is the rule's name as far as a session's may have it.
+func session(rule string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r < 128 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_+=,.@-", r)) {
+			return r
+		}
+		return '-'
+	}, rule)
+	if len(clean) < 2 {
+		clean += "--"
+	}
+	return clean[:min(len(clean), 64)]
+}
