@@ -42,6 +42,8 @@ type Pods interface {
 // Logs is the part of the log store that container output goes to.
 type Logs interface {
 	Append(ctx context.Context, s logstore.Stream, first uint64, lines []logstore.Line) (next uint64, err error)
+	// Next is the number that the next line of producer "" has.
+	Next(ctx context.Context, s logstore.Stream, producer string) (uint64, error)
 }
 
 // Tickets seals a role for the credentials endpoint of a container.

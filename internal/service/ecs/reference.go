@@ -94,7 +94,7 @@ func all[T any](ctx context.Context, r store.Reader, from store.Collection[T], s
 	const limit = 500
 	var found []T
 	for after := ""; ; {
-		docs, err := from.List(ctx, r, s, store.Query{Index: index, Prefix: value, After: after, Limit: limit})
+		docs, err := from.List(ctx, r, s, queryOf(index, value, after, limit))
 		if err != nil {
 			return nil, fmt.Errorf("list by %s %q: %w", index, value, err)
 		}
@@ -116,4 +116,12 @@ func missing(c op.Caller, ref, resource string) api.Failure {
 		ref = arn.New("ecs", c.Region, c.Account, resource)
 	}
 	return api.Failure{Arn: &ref, Reason: new("MISSING")}
+}
+
+// queryOf asks an index for a value, or the keys for a prefix.
+func queryOf(index, value, after string, limit int) store.Query {
+	if index == "" {
+		return store.Query{Prefix: value, After: after, Limit: limit}
+	}
+	return store.Query{Index: index, Equal: value, After: after, Limit: limit}
 }

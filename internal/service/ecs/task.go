@@ -27,6 +27,7 @@ type Task struct {
 	Exec        bool
 	Service     string // name, "" for a task of its own
 	Deployment  string
+	Ordinal     int // spreads tasks over subnets
 	CreatedAt   time.Time
 	Containers  []Container
 	Targets     []Target

@@ -89,9 +89,13 @@ func (l *life) take(e engine.Event) error {
 			l.do("forget", "erase")
 		}
 	case "attach.failed":
-		l.failed(failure{Reason: "ResourceInitializationError: the network interface could not be made: " + string(e.Body)})
+		return with(e, func(f engine.Failure) {
+			l.failed(failure{Reason: "ResourceInitializationError: the network interface could not be made: " + f.Error})
+		})
 	case "register.failed":
-		l.stop("TaskFailedToStart", "ResourceInitializationError: failed to register targets: "+string(e.Body))
+		return with(e, func(f engine.Failure) {
+			l.stop("TaskFailedToStart", "ResourceInitializationError: failed to register targets: "+f.Error)
+		})
 	case "deregister.failed": // try again: the task may not be killed under its requests
 		l.do("deregister", "deregister")
 	}
@@ -160,7 +164,10 @@ func (l *life) observed(s compute.Status) {
 		return
 	}
 	l.see(s)
+	isOver := s.Phase == compute.Stopped || s.Phase == compute.Lost
 	switch {
+	case isOver && l.Status == Stopping:
+		l.release()
 	case s.Phase == compute.Lost && l.Status.before(Stopping):
 		l.lost(s)
 	case l.essentialExited() && l.Status.before(Deactivating) && !l.IsStopped:
