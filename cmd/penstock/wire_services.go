@@ -19,8 +19,10 @@ import (
 	"github.com/penstock-ci/penstock/internal/service/codecommit"
 	"github.com/penstock-ci/penstock/internal/service/ec2"
 	"github.com/penstock-ci/penstock/internal/service/elbv2"
+	"github.com/penstock-ci/penstock/internal/service/events"
 	"github.com/penstock-ci/penstock/internal/service/iam"
 	"github.com/penstock-ci/penstock/internal/service/logs"
+	"github.com/penstock-ci/penstock/internal/service/rds"
 	"github.com/penstock-ci/penstock/internal/service/s3"
 	"github.com/penstock-ci/penstock/internal/service/secretsmanager"
 	"github.com/penstock-ci/penstock/internal/service/ssm"
@@ -82,10 +84,13 @@ func (s *server) openServices(ctx context.Context) error {
 	lines := logs.New(logs.Deps{DB: s.db, Lines: s.lines, Clock: s.clock})
 	s.loops = append(s.loops, loop{"log retention", daily(s.clock, lines.Expire)})
 
-	if err := s.add(lines, secrets, buckets, repositories, ssm.New(ssm.Deps{Keys: s.keys, Clock: s.clock})); err != nil {
+	rules := events.New(events.Deps{DB: s.db, Stream: s.stream, Engine: s.engine, AWS: s.dispatch, Guard: s.dispatch, Clock: s.clock, Log: s.log})
+	s.loops = append(s.loops, loop{"event rules", rules.Run}, loop{"ended deliveries", daily(s.clock, rules.Sweep)})
+
+	if err := s.add(lines, rules, secrets, buckets, repositories, ssm.New(ssm.Deps{Keys: s.keys, Clock: s.clock})); err != nil {
 		return err
 	}
-	for _, f := range []func(context.Context) error{s.openNetwork, s.openBalancers, s.openBuilds} {
+	for _, f := range []func(context.Context) error{s.openNetwork, s.openBalancers, s.openDatabases, s.openBuilds} {
 		if err := f(ctx); err != nil {
 			return err
 		}
@@ -106,6 +111,16 @@ func (s *server) openBalancers(context.Context) error {
 		return s.host.seen.Run(ctx, s.host.data, func(r dataplane.Report) { balancers.Observe(ctx, r) })
 	}})
 	return s.add(balancers)
+}
+
+func (s *server) openDatabases(context.Context) error {
+	databases := rds.New(rds.Deps{
+		DB: s.db, Engine: s.engine, AWS: s.dispatch, Names: s.host.names, Plane: s.host.snapshots.Wait, Pods: s.host.pods,
+		Data: s.in.Data, Certificate: s.ca.Leaf, Clock: s.clock, Log: s.log,
+	})
+	s.loops = append(s.loops, loop{"databases", databases.Run})
+	s.owners = append(s.owners, databases.Owns)
+	return s.add(databases)
 }
 
 func (s *server) openBuilds(context.Context) error {
