@@ -28,6 +28,7 @@ type cli struct {
 	Logs          logsCmd          `cmd:"" help:"Print a log group's lines; --follow goes on."`
 	GitCredential gitCredentialCmd `cmd:"" name:"git-credential" help:"Git's credential helper for CodeCommit repositories on this server."`
 	Mirror        mirrorCmd        `cmd:"" help:"Images that builds and tasks find under their own names without a network."`
+	Uninstall     uninstallCmd     `cmd:"" help:"Remove what the running installation made on this machine; --yes removes its data, too."`
 }
 
 func main() {
