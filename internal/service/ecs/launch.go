@@ -94,8 +94,8 @@ func (j *jobs) prepare(ctx context.Context, t *Task, found *launched) (compute.P
 		if images[*c.Name], err = j.pull(ctx, t, *c.Name, *c.Image); err != nil {
 			return compute.Pod{}, err
 		}
-		if images[*c.Name] != *c.Image {
-			found.Digests[*c.Name] = images[*c.Name]
+		if _, digest, ok := strings.Cut(images[*c.Name], "@"); ok {
+			found.Digests[*c.Name] = digest
 		}
 	}
 	ticket := ""
