@@ -74,7 +74,7 @@ func (p *Plane) isWrong(id string, l *live) bool {
 	return err != nil || !maps.Equal(have, l.plan.Filter.Count())
 }
 
-// hostIsWrong names what of edge or host is not ours any more. Docker's chain is mended at once.
+// hostIsWrong names what of edge or host is not ours any more. Forward rules are mended at once.
 func (p *Plane) hostIsWrong() (string, error) {
 	if !kernel.Exists(Edge.Path(p.netns())) || p.edge.Index(hostLink) == 0 || p.host.Index(p.hostLinkName()) == 0 {
 		return "edge", nil
@@ -90,7 +90,7 @@ func (p *Plane) hostIsWrong() (string, error) {
 	if err := p.forwarding(); err != nil {
 		return "", err
 	}
-	changed, err := p.dockerUser("-I")
+	changed, err := p.forwardRules("-I")
 	if changed {
 		p.d.Log.Info("the host's forward rules were gone and are back")
 	}
@@ -128,7 +128,7 @@ func (p *Plane) RemoveAll(ctx context.Context) error {
 	}
 	note(p.host.Delete(p.hostLinkName()))
 	note(p.host.DeleteTable(p.hostTableName()))
-	_, err := p.dockerUser("-D")
+	_, err := p.forwardRules("-D")
 	note(err)
 	if p.edge != nil {
 		p.edge.Close()

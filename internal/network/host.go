@@ -128,7 +128,7 @@ func (p *Plane) openHost() error {
 	if err := p.forwarding(); err != nil {
 		return err
 	}
-	_, err := p.dockerUser("-I")
+	_, err := p.forwardRules("-I")
 	return err
 }
 
@@ -176,29 +176,45 @@ func (p *Plane) restoreForwarding() error {
 	return os.Remove(file)
 }
 
-// dockerUser inserts (-I) or deletes (-D) our accepts in Docker's chain for users,
-// as Docker's own policy drops what is forwarded; the Engine's tool does it, as it
-// alone knows which of the two iptables the Engine uses. It tells whether it changed anything.
-func (p *Plane) dockerUser(action string) (changed bool, err error) {
-	const chain = "DOCKER-USER"
+// forwardRules inserts (-I) or deletes (-D) our accepts where the host drops what is
+// forwarded. The firewall's own tool does it, as it alone knows which of the two
+// iptables is in use. It tells whether it changed anything.
+func (p *Plane) forwardRules(action string) (changed bool, err error) {
 	if _, err := exec.LookPath("iptables"); err != nil {
 		return false, nil
 	}
-	if exec.Command("iptables", "-w", "-n", "-L", chain).Run() != nil {
-		return false, nil // no Docker: nobody drops
-	}
-	for _, rule := range [][]string{
-		{"-i", p.hostLinkName(), "-j", "ACCEPT"},
-		{"-o", p.hostLinkName(), "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT"},
-	} {
-		isThere := exec.Command("iptables", append([]string{"-w", "-C", chain}, rule...)...).Run() == nil
-		if isThere == (action == "-I") {
-			continue
+	for _, chain := range p.forwardChains(action) {
+		for _, rule := range [][]string{
+			{"-i", p.hostLinkName(), "-j", "ACCEPT"},
+			{"-o", p.hostLinkName(), "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT"},
+		} {
+			isThere := exec.Command("iptables", append([]string{"-w", "-C", chain}, rule...)...).Run() == nil
+			if isThere == (action == "-I") {
+				continue
+			}
+			if out, err := exec.Command("iptables", append([]string{"-w", action, chain}, rule...)...).CombinedOutput(); err != nil {
+				return changed, fmt.Errorf("iptables %s %s %s: %w: %s", action, chain, strings.Join(rule, " "), err, out)
+			}
+			changed = true
 		}
-		if out, err := exec.Command("iptables", append([]string{"-w", action, chain}, rule...)...).CombinedOutput(); err != nil {
-			return changed, fmt.Errorf("iptables %s %s %s: %w: %s", action, chain, strings.Join(rule, " "), err, out)
-		}
-		changed = true
 	}
 	return changed, nil
+}
+
+// forwardChains are where our rules belong: Docker's chain for users; without
+// Docker the forward chain itself, if its policy drops (ufw). When they are to be
+// deleted, both: Docker may have come or gone since.
+func (p *Plane) forwardChains(action string) (chains []string) {
+	const docker, forward = "DOCKER-USER", "FORWARD"
+	if exec.Command("iptables", "-w", "-n", "-L", docker).Run() == nil {
+		chains = []string{docker}
+		if action == "-I" {
+			return chains
+		}
+	}
+	out, err := exec.Command("iptables", "-w", "-S", forward).Output()
+	if action == "-D" || err == nil && strings.HasPrefix(string(out), "-P "+forward+" DROP") {
+		chains = append(chains, forward)
+	}
+	return chains
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/penstock-ci/penstock/internal/store"
 )
 
-// BenchmarkAttach is a pod's way to its address, in a VPC with 50 interfaces.
+// BenchmarkAttach is a pod's way to its address, in a VPC with 200 interfaces.
 func BenchmarkAttach(b *testing.B) {
 	l := networktest.New(b, 0)
-	large(b, l, 50)
+	large(b, l, 200)
 	hosts := make([]*networktest.Host, 50)
 	for i := range hosts {
 		hosts[i] = l.Empty(fmt.Sprintf("pod%d", i))
@@ -35,10 +35,10 @@ func BenchmarkAttach(b *testing.B) {
 	}
 }
 
-// BenchmarkApply is one rule's change in force, in a VPC with 50 interfaces, the database's part included.
+// BenchmarkApply is one rule's change in force, in a VPC with 200 interfaces, the database's part included.
 func BenchmarkApply(b *testing.B) {
 	l := networktest.New(b, 0)
-	large(b, l, 50)
+	large(b, l, 200)
 	n := 0
 	for b.Loop() {
 		n++

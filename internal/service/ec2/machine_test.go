@@ -1,12 +1,14 @@
 package ec2
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	api "github.com/penstock-ci/penstock/api/ec2"
-
 	"github.com/penstock-ci/penstock/internal/engine"
+	"github.com/penstock-ci/penstock/internal/op"
+	"github.com/penstock-ci/penstock/internal/store"
 )
 
 func TestNATGatewayMovesForwardOnly(t *testing.T) {
@@ -64,6 +66,19 @@ func TestZoneIDs(t *testing.T) {
 		if got := zoneID(zone); got != want {
 			t.Errorf("%s is %s, not %s", zone, got, want)
 		}
+	}
+}
+
+func TestPoliciesAreAskedAboutWhatIsNamedAndMade(t *testing.T) {
+	t.Parallel()
+	c := op.Caller{Scope: store.Scope{Account: "100000000001", Region: "us-east-1"}}
+	got := resources(c, "CreateNetworkInterface", &api.CreateNetworkInterfaceInput{SubnetId: new("subnet-1"), Groups: []string{"sg-1"}})
+	want := []string{"arn:aws:ec2:us-east-1:100000000001:network-interface/*", "arn:aws:ec2:us-east-1:100000000001:subnet/subnet-1", "arn:aws:ec2:us-east-1:100000000001:security-group/sg-1"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, not %v", got, want)
+	}
+	if got := resources(c, "DisassociateRouteTable", &api.DisassociateRouteTableInput{AssociationId: new("rtbassoc-1")}); len(got) > 0 {
+		t.Errorf("%v instead of everything", got)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"github.com/penstock-ci/penstock/api/ec2"
+	"github.com/penstock-ci/penstock/internal/arn"
 	"github.com/penstock-ci/penstock/internal/op"
 	"github.com/penstock-ci/penstock/internal/store"
 )
@@ -89,7 +90,8 @@ func read[I, O any](o op.Op[I, O], f func(context.Context, store.Reader, op.Call
 }
 
 func change[I, O any](o op.Op[I, O], f func(context.Context, store.Tx, op.Caller, *I) (*O, error)) op.Handler {
-	return op.Change(o, nil, func(ctx context.Context, tx store.Tx, c op.Caller, in *I) (*O, error) {
+	arns := func(c op.Caller, in *I) []string { return resources(c, o.Name, in) }
+	return op.Change(o, arns, func(ctx context.Context, tx store.Tx, c op.Caller, in *I) (*O, error) {
 		if isDryRun(in) {
 			return nil, new(dryRun)
 		}
@@ -101,4 +103,39 @@ func change[I, O any](o op.Op[I, O], f func(context.Context, store.Tx, op.Caller
 func isDryRun(in any) bool {
 	f := reflect.ValueOf(in).Elem().FieldByName("DryRun")
 	return f.IsValid() && !f.IsNil() && f.Elem().Bool()
+}
+
+// made are the kinds of what the Create operations make; policies are asked about these, too.
+var made = map[string]string{
+	"CreateVpc": "vpc", "CreateSubnet": "subnet", "CreateRouteTable": "route-table", "CreateInternetGateway": "internet-gateway", "CreateNatGateway": "natgateway",
+	"AllocateAddress": "elastic-ip", "CreateSecurityGroup": "security-group", "CreateNetworkInterface": "network-interface",
+}
+
+// named are the members by which inputs name one resource, or several.
+var named = []string{"VpcId", "SubnetId", "RouteTableId", "InternetGatewayId", "NatGatewayId", "AllocationId", "GroupId", "NetworkInterfaceId", "Groups", "Resources"}
+
+// resources are the ARNs that a policy is asked about: of what the input names
+// and of what the operation makes. None: "*".
+func resources(c op.Caller, operation string, in any) (arns []string) {
+	if kind, ok := made[operation]; ok {
+		arns = append(arns, arn.New("ec2", c.Region, c.Account, kind+"/*"))
+	}
+	v := reflect.ValueOf(in).Elem()
+	for _, name := range named {
+		var ids []string
+		if f := v.FieldByName(name); f.IsValid() {
+			switch x := f.Interface().(type) {
+			case *string:
+				ids = append(ids, op.Val(x))
+			case []string:
+				ids = x
+			}
+		}
+		for _, id := range ids {
+			if kind := kindOf(id); kind != "" {
+				arns = append(arns, arn.New("ec2", c.Region, c.Account, kind+"/"+id))
+			}
+		}
+	}
+	return arns
 }
