@@ -16,16 +16,16 @@ import (
 
 // What x-amz-content-sha256 may say other than a digest.
 const (
-	unsignedPayload        = "UNSIGNED-PAYLOAD"
-	streamSigned           = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
-	streamSignedTrailer    = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
-	streamUnsignedTrailer  = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-	contentSHA             = "X-Amz-Content-Sha256"
-	decodedLength          = "X-Amz-Decoded-Content-Length"
-	badSHA                 = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value."
-	missingSHA             = "Missing required header for this request: x-amz-content-sha256"
-	missingLength          = "You must provide the Content-Length HTTP header."
-	maxDecoded       int64 = 5 << 30 // of one PUT, as on S3
+	unsignedPayload             = "UNSIGNED-PAYLOAD"
+	streamSigned                = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+	streamSignedTrailer         = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+	streamUnsignedTrailer       = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+	contentSHA                  = "X-Amz-Content-Sha256"
+	decodedLength               = "X-Amz-Decoded-Content-Length"
+	badSHA                      = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value."
+	missingSHA                  = "Missing required header for this request: x-amz-content-sha256"
+	missingLength               = "You must provide the Content-Length HTTP header."
+	maxDecoded            int64 = 5 << 30 // of one PUT, as on S3
 )
 
 // storagePayload is the payload hash that S3 clients sign.

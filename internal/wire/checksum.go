@@ -103,6 +103,9 @@ func (c *checksum) write(b []byte) {
 	}
 }
 
+// isEmpty tells whether the request says nothing of its body.
+func (c *checksum) isEmpty() bool { return c.algorithm == "" && c.md5 == nil }
+
 // verify compares at the body's end.
 func (c *checksum) verify() *op.Error {
 	if c.sum != nil {

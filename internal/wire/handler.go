@@ -226,6 +226,9 @@ func (s *Server) handleRest(w http.ResponseWriter, c *call) error {
 	if e != nil {
 		return e
 	}
+	if c.op.ChecksumNeeds && body.sum.isEmpty() && payload != "" && !isDigest(payload) {
+		return badRequest("InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+	}
 	in := c.op.NewIn()
 	v := reflect.ValueOf(in).Elem()
 	if err := s.layouts.bindRequest(c, v); err != nil {

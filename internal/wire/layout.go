@@ -143,4 +143,3 @@ func scalar(v reflect.Value, form string) string {
 	}
 	return t.Format("2006-01-02T15:04:05.000Z")
 }
-

@@ -41,10 +41,13 @@ const (
 	secret = "the secret"
 )
 
-// keys knows one access key.
+// keys knows one access key, and one whose token has expired.
 type keys struct{}
 
 func (keys) Lookup(_ context.Context, id, token string) (string, op.Caller, error) {
+	if id == "ASIAEXPIRED" {
+		return "", op.Caller{}, &op.Error{Code: "ExpiredToken"}
+	}
 	if id != key || token != "" {
 		return "", op.Caller{}, &op.Error{Code: "InvalidClientTokenId"}
 	}
