@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 
 	"github.com/penstock-ci/penstock/internal/clock"
 	"github.com/penstock-ci/penstock/internal/compute/docker"
 	"github.com/penstock-ci/penstock/internal/dataplane"
 	"github.com/penstock-ci/penstock/internal/dataplane/client"
+	"github.com/penstock-ci/penstock/internal/images"
 	"github.com/penstock-ci/penstock/internal/mirror"
 	"github.com/penstock-ci/penstock/internal/network"
 	"github.com/penstock-ci/penstock/internal/store"
@@ -28,6 +30,7 @@ type hostParts struct {
 
 	pods   *docker.Backend
 	mirror *mirror.Mirror
+	images *images.Images
 }
 
 func (s *server) openHost(context.Context) error {
@@ -47,7 +50,7 @@ func (s *server) openHost(context.Context) error {
 		Version: version(), Started: func() { h.snapshots.Wake() }, Clock: s.clock, Log: s.log,
 	})
 	h.snapshots = dataplane.NewPublisher(dataplane.PublisherDeps{
-		DB: s.db, Records: h.names, Plane: h.data, VPCs: h.networks, Origin: s.in.ID, Site: s.cmd.Site, Clock: s.clock, Log: s.log,
+		DB: s.db, Records: h.names, Plane: h.data, VPCs: h.networks, Names: mirrored(), Origin: s.in.ID, Site: s.cmd.Site, Clock: s.clock, Log: s.log,
 	})
 	s.loops = append(s.loops, loop{"data plane", h.data.Run}, loop{"data plane snapshots", h.snapshots.Run})
 	return s.openPods()
@@ -102,6 +105,15 @@ func (h *hostParts) networks(ctx context.Context, r store.Reader) ([]dataplane.V
 		out = append(out, dataplane.VPC{ID: n.ID, CIDRs: n.CIDRs, Sources: n.Sources})
 	}
 	return out, nil
+}
+
+// mirrored are the public registries, which lead to our own inside: it serves what
+// the mirror holds under their names.
+func mirrored() (names []dataplane.Name) {
+	for _, host := range []string{"public.ecr.aws", "registry-1.docker.io", "index.docker.io", "docker.io"} {
+		names = append(names, dataplane.Name{Name: host, Addresses: []netip.Addr{dataplane.ServiceAddress}})
+	}
+	return names
 }
 
 // networkInForce waits until the packets obey every commit so far.

@@ -7,17 +7,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/penstock-ci/penstock/internal/clock"
 	"github.com/penstock-ci/penstock/internal/dataplane"
 	"github.com/penstock-ci/penstock/internal/engine"
 	"github.com/penstock-ci/penstock/internal/git"
 	"github.com/penstock-ci/penstock/internal/host/baseimage"
 	"github.com/penstock-ci/penstock/internal/identity"
+	"github.com/penstock-ci/penstock/internal/images"
 	"github.com/penstock-ci/penstock/internal/network"
 	"github.com/penstock-ci/penstock/internal/op"
+	"github.com/penstock-ci/penstock/internal/registry"
 	"github.com/penstock-ci/penstock/internal/runner/embed"
 	"github.com/penstock-ci/penstock/internal/service/codebuild"
 	"github.com/penstock-ci/penstock/internal/service/codecommit"
 	"github.com/penstock-ci/penstock/internal/service/ec2"
+	"github.com/penstock-ci/penstock/internal/service/ecr"
+	"github.com/penstock-ci/penstock/internal/service/ecs"
 	"github.com/penstock-ci/penstock/internal/service/elbv2"
 	"github.com/penstock-ci/penstock/internal/service/events"
 	"github.com/penstock-ci/penstock/internal/service/iam"
@@ -90,7 +95,7 @@ func (s *server) openServices(ctx context.Context) error {
 	if err := s.add(lines, rules, secrets, buckets, repositories, ssm.New(ssm.Deps{Keys: s.keys, Clock: s.clock})); err != nil {
 		return err
 	}
-	for _, f := range []func(context.Context) error{s.openNetwork, s.openBalancers, s.openDatabases, s.openBuilds} {
+	for _, f := range []func(context.Context) error{s.openNetwork, s.openBalancers, s.openDatabases, s.openRegistry, s.openBuilds, s.openTasks} {
 		if err := f(ctx); err != nil {
 			return err
 		}
@@ -149,6 +154,55 @@ func (s *server) openBuilds(context.Context) error {
 	s.loops = append(s.loops, loop{"builds", builds.Run})
 	s.owners = append(s.owners, builds.Owns)
 	return s.add(builds)
+}
+
+func (s *server) openRegistry(context.Context) error {
+	records := registry.NewRecords(registry.RecordsDeps{Holds: s.blobs, Stream: s.stream, Clock: s.clock})
+	uploads := registry.NewUploads(s.disk, s.blobs, s.clock)
+	tokens := registry.Tokens{Keys: s.keys, Clock: s.clock}
+	s.mounts = append(s.mounts, wire.Mount{Match: registry.Matches, Handler: registry.NewHandler(registry.Deps{
+		DB: s.db, Records: records, Uploads: uploads, Blobs: s.blobs, Mirror: s.host.mirror, Tokens: tokens, Guard: s.dispatch, Log: s.log,
+	})})
+	s.host.images = images.New(images.Deps{
+		DB: s.db, Records: records, Tokens: tokens, Guard: s.dispatch, Engine: s.host.pods.Engine(), Mirror: s.host.mirror, Address: s.cmd.Listen,
+	})
+	repositories := ecr.New(ecr.Deps{DB: s.db, Records: records, Uploads: uploads, Tokens: tokens, Address: s.cmd.Listen, Clock: s.clock})
+	s.dispatch.Guarded("ecr", repositories.Policy)
+	s.loops = append(s.loops, loop{"image lifecycles", daily(s.clock, repositories.Sweep)})
+	return s.add(repositories)
+}
+
+func (s *server) openTasks(context.Context) error {
+	tasks := ecs.New(ecs.Deps{
+		DB: s.db, Engine: s.engine, AWS: s.dispatch, Guard: s.dispatch, Pods: s.host.pods, Images: s.host.images, Logs: s.lines,
+		Tickets: taskTickets{s.identity.Tickets(), s.clock}, Targets: s.host.seen, Clock: s.clock, Log: s.log,
+	})
+	for _, version := range []string{"/v3/", "/v4/"} {
+		s.mounts = append(s.mounts, wire.Mount{Match: inside(splice.Credentials, version), Handler: tasks.Metadata()})
+	}
+	s.loops = append(s.loops, loop{"tasks", tasks.Run})
+	s.owners = append(s.owners, func(ctx context.Context, owner string) (needed, mine bool, err error) {
+		if !strings.HasPrefix(owner, "ecs.task/") {
+			return false, false, nil
+		}
+		needed, err = tasks.Owns(ctx, owner)
+		return needed, true, err
+	})
+	return s.add(tasks)
+}
+
+// taskTickets seals what tasks fetch their credentials with. ECS does not renew a
+// task's, so they last as long as any task may.
+type taskTickets struct {
+	identity.Tickets
+	clock clock.Clock
+}
+
+const taskLife = 10 * 365 * day
+
+// Ticket is ecs.Tickets.
+func (t taskTickets) Ticket(role, session, service string) (string, error) {
+	return t.Seal(identity.Ticket{RoleARN: role, Session: session, Service: service, Expires: t.clock.Now().Add(taskLife)})
 }
 
 // ticket seals a container's right to fetch a role's credentials.
