@@ -159,9 +159,6 @@ func (j *jobs) pod(ctx context.Context, t Task) (compute.Status, bool, error) {
 	return compute.Status{}, false, nil
 }
 
-// logWait bounds how long the removal of a pod waits for its last lines.
-const logWait = time.Minute
-
 // release keeps the last lines, then removes pod and interface.
 func (j *jobs) release(ctx context.Context, t Task) error {
 	s, found, err := j.pod(ctx, t)

@@ -68,7 +68,8 @@ func logFailure(why string) error {
 
 // follow is the following of one container's output.
 type follow struct {
-	done chan struct{}
+	done   chan struct{}
+	cancel context.CancelFunc
 
 	mu    sync.Mutex
 	first uint64
@@ -89,11 +90,12 @@ func (j *jobs) followAll(s compute.Status) {
 		j.mu.Lock()
 		key := s.Pod + "/" + c.Name
 		if j.follows[key] == nil && j.ctx != nil && j.ctx.Err() == nil {
-			f := &follow{done: make(chan struct{}), more: make(chan struct{}, 1)}
+			ctx, cancel := context.WithCancel(j.ctx)
+			f := &follow{done: make(chan struct{}), cancel: cancel, more: make(chan struct{}, 1)}
 			j.follows[key] = f
-			ctx := j.ctx
 			j.work.Go(func() {
 				defer close(f.done)
+				defer cancel()
 				j.insist(ctx, id, "logs of "+c.Name, func() error { return j.follow(ctx, f, scope, id, c.Name) })
 			})
 		}
@@ -101,28 +103,40 @@ func (j *jobs) followAll(s compute.Status) {
 	}
 }
 
-// waitForLogs waits until all output of a stopped pod is kept.
+// How long the removal of a pod waits for its last lines; those of one that is lost
+// are most likely gone with it.
+const (
+	logWait     = time.Minute
+	logWaitLost = 5 * time.Second
+)
+
+// waitForLogs waits until all output of a stopped pod is kept, and ends the following.
 func (j *jobs) waitForLogs(ctx context.Context, s compute.Status) {
-	deadline := j.c.Clock.After(logWait)
+	wait := logWait
+	if s.Phase == compute.Lost {
+		wait = logWaitLost
+	}
+	deadline := j.c.Clock.After(wait)
+	isLate := false
 	for _, c := range s.Containers {
 		key := s.Pod + "/" + c.Name
 		j.mu.Lock()
 		f := j.follows[key]
+		delete(j.follows, key)
 		j.mu.Unlock()
 		if f == nil {
 			continue
 		}
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return
-		case <-deadline:
-			j.c.Log.Warn("a container's last lines may be missing", "pod", s.Pod, "container", c.Name)
-			return
+		if !isLate {
+			select {
+			case <-f.done:
+			case <-ctx.Done():
+			case <-deadline:
+				isLate = true
+				j.c.Log.Warn("a container's last lines may be missing", "pod", s.Pod, "container", c.Name)
+			}
 		}
-		j.mu.Lock()
-		delete(j.follows, key)
-		j.mu.Unlock()
+		f.cancel()
 	}
 }
 

@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"context"
+	"slices"
 
 	api "github.com/penstock-ci/penstock/api/ecs"
 	"github.com/penstock-ci/penstock/internal/op"
@@ -70,7 +71,7 @@ func runnable(d *Definition, rev *Revision) error {
 		}
 		return api.ClientException("Network mode %s is not supported here: register the task definition with networkMode awsvpc.", mode)
 	}
-	if rev.LaunchType != "EXTERNAL" && !contains(d.API.Compatibilities, "FARGATE") {
+	if rev.LaunchType != "EXTERNAL" && !slices.Contains(d.API.Compatibilities, "FARGATE") {
 		return api.InvalidParameterException("Task definition does not support launch_type FARGATE.")
 	}
 	if p := d.API.RuntimePlatform; p != nil && op.Or(p.CpuArchitecture, "X86_64") != architecture {
@@ -80,15 +81,6 @@ func runnable(d *Definition, rev *Revision) error {
 		return api.ClientException("Task definition %s uses %s, which is not supported here. Remove it and register a new revision.", d.revision(), feature)
 	}
 	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
 
 // unsupported names the first thing in a definition that would not be done.

@@ -78,9 +78,10 @@ func (l *life) release() {
 }
 
 func (l *life) released() {
-	if !l.enter(Stopped) {
+	if l.Status != Deprovisioning {
 		return
 	}
+	l.Status = Stopped
 	l.StoppedAt = l.now
 	l.effects = append(l.effects, engine.Effect{Name: taskForget, Due: l.now.Add(remembered)})
 }
