@@ -166,3 +166,11 @@ type Checker interface {
 	// Check says what is wrong, "" for nothing. It is asked when a pipeline is made.
 	Check(action string, configuration map[string]string) string
 }
+
+// Told is the summary that users see: the failure's message, where there is one.
+func (r Report) Told() string {
+	if r.Failure != nil {
+		return r.Failure.Message
+	}
+	return r.Summary
+}
