@@ -57,7 +57,6 @@ func (s *Service) secret(ctx context.Context, id engine.ID, i Instance, f engine
 	made, err := op.Call(ctx, s.AWS, s.self(id.Scope, token), secretsmanager.CreateSecret, &secretsmanager.CreateSecretInput{
 		Name: new(i.secretName()), SecretString: new(string(value)),
 		Description: new("Secret associated with primary RDS DB instance: " + i.ARN()),
-		Tags:        []secretsmanager.Tag{{Key: new("aws:rds:primaryDBInstanceArn"), Value: new(i.ARN())}},
 	})
 	if err != nil {
 		return nil, err
