@@ -15,6 +15,7 @@ import (
 	"github.com/penstock-ci/penstock/api/secretsmanager"
 	"github.com/penstock-ci/penstock/internal/dataplane"
 	"github.com/penstock-ci/penstock/internal/engine"
+	"github.com/penstock-ci/penstock/internal/ids"
 	"github.com/penstock-ci/penstock/internal/op"
 	"github.com/penstock-ci/penstock/internal/store"
 )
@@ -55,7 +56,7 @@ func (s *Service) secret(ctx context.Context, id engine.ID, i Instance, f engine
 		return nil, err
 	}
 	made, err := op.Call(ctx, s.AWS, s.self(id.Scope, token), secretsmanager.CreateSecret, &secretsmanager.CreateSecretInput{
-		Name: new(i.secretName()), SecretString: new(string(value)),
+		Name: new(i.secretName()), SecretString: new(string(value)), ClientRequestToken: new(ids.UUID(i.ARN() + i.ResourceID)),
 		Description: new("Secret associated with primary RDS DB instance: " + i.ARN()),
 	})
 	if err != nil {
