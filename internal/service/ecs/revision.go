@@ -91,8 +91,13 @@ func unsupported(d *Definition) string {
 			return "volume " + op.Val(v.Name) + " that is not a plain task volume"
 		}
 	}
-	if d.API.ProxyConfiguration != nil {
+	switch {
+	case d.API.ProxyConfiguration != nil:
 		return "proxyConfiguration"
+	case op.Val(d.API.PidMode) != "":
+		return "pidMode"
+	case op.Val(d.API.IpcMode) != "":
+		return "ipcMode"
 	}
 	for _, c := range d.API.ContainerDefinitions {
 		for name, used := range map[string]bool{
@@ -100,6 +105,8 @@ func unsupported(d *Definition) string {
 			"firelensConfiguration": c.FirelensConfiguration != nil, "resourceRequirements": len(c.ResourceRequirements) > 0,
 			"restartPolicy": c.RestartPolicy != nil && op.Val(c.RestartPolicy.Enabled), "systemControls": len(c.SystemControls) > 0,
 			"dockerSecurityOptions": len(c.DockerSecurityOptions) > 0, "volumesFrom": len(c.VolumesFrom) > 0,
+			"startTimeout": c.StartTimeout != nil, "pseudoTerminal": op.Val(c.PseudoTerminal), "interactive": op.Val(c.Interactive),
+			"disableNetworking": op.Val(c.DisableNetworking), "credentialSpecs": len(c.CredentialSpecs) > 0, "a multi-line log pattern": hasMultiline(c.LogConfiguration),
 			"linuxParameters other than initProcessEnabled": hasLinux(c.LinuxParameters),
 		} {
 			if used {
@@ -111,6 +118,10 @@ func unsupported(d *Definition) string {
 		}
 	}
 	return ""
+}
+
+func hasMultiline(l *api.LogConfiguration) bool {
+	return l != nil && (l.Options["awslogs-datetime-format"] != "" || l.Options["awslogs-multiline-pattern"] != "")
 }
 
 func hasLinux(l *api.LinuxParameters) bool {
