@@ -119,7 +119,11 @@ func (g *generator) wireTag(parent *shape, m member, name string) (parts []strin
 	add(m.Location == "statusCode", "status")
 	add(parent.Payload == m.Name, "payload")
 	add(m.XMLAttribute, "attr")
-	if ns := m.XMLNamespace; ns != nil {
+	ns := m.XMLNamespace
+	if ns == nil && s.XMLNamespace != nil && s.XMLNamespace.Prefix != "" {
+		ns = s.XMLNamespace // of a grantee, whose attribute needs the prefix
+	}
+	if ns != nil {
 		add(true, "ns="+ns.Prefix+"|"+ns.URI)
 	}
 	flat := m.Flattened || s.Flattened

@@ -970,7 +970,7 @@ type GetPublicAccessBlockOutput struct {
 
 // Grant is a structure of the API.
 type Grant struct {
-	Grantee    *Grantee `json:"Grantee,omitzero"`
+	Grantee    *Grantee `json:"Grantee,omitzero" aws:"ns=xsi|http://www.w3.org/2001/XMLSchema-instance"`
 	Permission *string  `json:"Permission,omitzero"`
 }
 
@@ -1956,7 +1956,7 @@ type Tagging struct {
 
 // TargetGrant is a structure of the API.
 type TargetGrant struct {
-	Grantee    *Grantee `json:"Grantee,omitzero"`
+	Grantee    *Grantee `json:"Grantee,omitzero" aws:"ns=xsi|http://www.w3.org/2001/XMLSchema-instance"`
 	Permission *string  `json:"Permission,omitzero"`
 }
 

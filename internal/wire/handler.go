@@ -34,7 +34,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f = routed
 	}
 	if c.protocol == model.RESTXML {
-		h.Set("X-Amz-Request-Id", strings.ToUpper(strings.ReplaceAll(c.id, "-", "")[:16]))
+		h.Set("X-Amz-Request-Id", storageID(c.id))
 		h.Set("X-Amz-Id-2", hostID(c.id))
 	}
 	if f != nil && s.cfg.NoAuth == nil {

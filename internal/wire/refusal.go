@@ -34,7 +34,6 @@ const (
 	tooLarge
 	badInput // the body cannot be read as what it should be
 	badValue // a value in it cannot
-	wrongRegion
 )
 
 // row is one line of AWS's table: code and status per protocol. JSON is always 400.
@@ -57,8 +56,6 @@ func rowOf(k refusalKind) row {
 		return row{"MissingAuthenticationTokenException", "MissingAuthenticationToken", "AuthFailure", "AccessDenied", 403, 401, 403, "Missing Authentication Token", "Access Denied"}
 	case malformedAuth:
 		return row{"IncompleteSignatureException", "IncompleteSignature", "AuthFailure", "AuthorizationHeaderMalformed", 400, 401, 400, "The authorization header is malformed", "The authorization header is malformed"}
-	case wrongRegion:
-		return row{"InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure", "AuthorizationHeaderMalformed", 403, 401, 400, "Credential should be scoped to a valid region.", "The authorization header is malformed; the region is wrong"}
 	case unknownKey:
 		return row{"UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure", "InvalidAccessKeyId", 403, 401, 403, badTokenText, "The AWS Access Key Id you provided does not exist in our records."}
 	case badToken:
@@ -100,7 +97,7 @@ func requestRow(k refusalKind) row {
 // in gives a refusal the form of the call's protocol.
 func (f *refusal) in(c *call) *op.Error {
 	r := rowOf(f.kind)
-	e := &op.Error{Message: f.detail, Fields: f.fields, Status: http.StatusBadRequest}
+	e := &op.Error{Message: f.detail, Status: http.StatusBadRequest}
 	sentence := r.sentence
 	switch c.protocol {
 	case model.Query:
@@ -111,7 +108,7 @@ func (f *refusal) in(c *call) *op.Error {
 			sentence = badCredsText
 		}
 	case model.RESTXML:
-		e.Code, e.Status = r.s3, r.s3State
+		e.Code, e.Status, e.Fields = r.s3, r.s3State, f.fields
 		if r.s3Sentence != "" {
 			sentence = r.s3Sentence
 		}

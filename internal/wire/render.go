@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/penstock-ci/penstock/internal/ids"
 	"github.com/penstock-ci/penstock/internal/model"
@@ -184,7 +185,7 @@ func storageError(c *call, e *op.Error) []byte {
 	w.element("Code", e.Code)
 	w.element("Message", e.Message)
 	w.fields(e.Fields)
-	w.element("RequestId", c.id)
+	w.element("RequestId", storageID(c.id))
 	w.element("HostId", hostID(c.id))
 	w.close("Error")
 	return w.Bytes()
@@ -195,6 +196,9 @@ func (w *xmlWriter) fields(m map[string]string) {
 		w.element(k, m[k])
 	}
 }
+
+// storageID is a request id in S3's form.
+func storageID(id string) string { return strings.ToUpper(strings.ReplaceAll(id, "-", "")[:16]) }
 
 // hostID is what S3 calls its second request id.
 func hostID(id string) string { return ids.Lower(32, id) }

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -60,6 +62,7 @@ type echo struct {
 	in      any
 	caller  op.Caller
 	objects map[string][]byte
+	parts   map[int32][]byte
 }
 
 func (e *echo) InvokeStream(_ context.Context, c op.Caller, service, name string, in any, body io.Reader) (any, io.ReadCloser, error) {
@@ -85,6 +88,32 @@ func (e *echo) InvokeStream(_ context.Context, c op.Caller, service, name string
 	case "GetObject":
 		b := e.objects[*in.(*s3.GetObjectInput).Key]
 		return &s3.GetObjectOutput{ContentLength: new(int64(len(b))), Metadata: map[string]string{"a": "b"}}, io.NopCloser(bytes.NewReader(b)), nil
+	case "CreateMultipartUpload":
+		return &s3.CreateMultipartUploadOutput{Bucket: new("bucket"), Key: in.(*s3.CreateMultipartUploadInput).Key, UploadId: new("u")}, nil, nil
+	case "UploadPart":
+		b, err := io.ReadAll(body)
+		if err != nil {
+			return nil, nil, err
+		}
+		e.parts[*in.(*s3.UploadPartInput).PartNumber] = b
+		return &s3.UploadPartOutput{ETag: new(`"part"`)}, nil, nil
+	case "CompleteMultipartUpload":
+		up := in.(*s3.CompleteMultipartUploadInput)
+		var whole []byte
+		for _, p := range up.MultipartUpload.Parts {
+			whole = append(whole, e.parts[*p.PartNumber]...)
+		}
+		e.objects[*up.Key] = whole
+		return &s3.CompleteMultipartUploadOutput{Bucket: up.Bucket, Key: up.Key, ETag: new(`"whole-2"`)}, nil, nil
+	case "ListObjectsV2":
+		return &s3.ListObjectsV2Output{Name: new("bucket"), KeyCount: new(int32(1)), Contents: []s3.Object{{Key: new("a b"), Size: new(int64(3)), LastModified: op.At(time.Unix(1700000000, 0)), ETag: new(`"e"`)}}}, nil, nil
+	case "GetBucketLocation":
+		return &s3.GetBucketLocationOutput{LocationConstraint: new("eu-west-1")}, nil, nil
+	case "PutBucketPolicy":
+		e.objects["policy"] = []byte(*in.(*s3.PutBucketPolicyInput).Policy)
+		return &s3.PutBucketPolicyOutput{}, nil, nil
+	case "GetBucketPolicy":
+		return &s3.GetBucketPolicyOutput{Policy: new(string(e.objects["policy"]))}, nil, nil
 	case "DeleteObjects":
 		return &s3.DeleteObjectsOutput{Deleted: []s3.DeletedObject{{Key: in.(*s3.DeleteObjectsInput).Delete.Objects[0].Key}}}, nil, nil
 	case "HeadObject":
@@ -97,6 +126,8 @@ type bench struct {
 	*echo
 	address string
 	roots   *x509.CertPool
+	bundle  string // the same as a file, for clients that are other programs
+	server  *wire.Server
 }
 
 func setup(t *testing.T) *bench {
@@ -105,12 +136,17 @@ func setup(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{echo: &echo{objects: map[string][]byte{}}, roots: x509.NewCertPool()}
+	b := &bench{echo: &echo{objects: map[string][]byte{}, parts: map[int32][]byte{}}, roots: x509.NewCertPool()}
 	b.roots.AppendCertsFromPEM(ca.Bundle())
+	b.bundle = filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(b.bundle, ca.Bundle(), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s := wire.New(wire.Config{
 		Services: []*model.Service{ec2.API, ecs.API, s3.API, sts.API}, Credentials: keys{}, Dispatch: b.echo,
 		Clock: clock.System{}, Log: slog.New(slog.DiscardHandler), Certificates: ca.Certificate, Region: "us-east-1",
 	})
+	b.server = s
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
