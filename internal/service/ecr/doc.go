@@ -3,6 +3,7 @@
 // that are immutable, callers that its policy does not name) holds on both ways.
 //
 // Lifecycle policies are applied when they are put, after PutImage, and daily.
-// Refused: scanning of images (no findings are made up), replication, pull-through
+// scanOnPush is kept and shown, and no image is scanned: images have no scan status.
+// Refused: scanning, replication, pull-through
 // cache rules, registry policies, archive storage, and encryption by a KMS key of one's own.
 package ecr
