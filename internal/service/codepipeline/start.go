@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	api "github.com/penstock-ci/penstock/api/codepipeline"
+	"github.com/penstock-ci/penstock/internal/arn"
 	"github.com/penstock-ci/penstock/internal/engine"
 	"github.com/penstock-ci/penstock/internal/ids"
 	"github.com/penstock-ci/penstock/internal/op"
@@ -45,11 +46,11 @@ func (s *Service) startExecution(ctx context.Context, tx store.Tx, c op.Caller, 
 	return &api.StartPipelineExecutionOutput{PipelineExecutionId: &id}, nil
 }
 
-// triggerOf is who starts: EventBridge calls with a key that begins with its rule's ARN.
+// triggerOf is who starts. EventBridge calls with a role session that is named like the rule.
 func triggerOf(c op.Caller) Trigger {
 	if c.Service == "events.amazonaws.com" {
-		rule, _, _ := strings.Cut(c.Key, " ")
-		return Trigger{"CloudWatchEvent", rule}
+		rule := c.ARN[strings.LastIndexByte(c.ARN, '/')+1:]
+		return Trigger{"CloudWatchEvent", arn.New("events", c.Region, c.Account, "rule/"+rule)}
 	}
 	return Trigger{"StartPipelineExecution", c.ARN}
 }
