@@ -9,9 +9,7 @@ import (
 // waits, else when the actions that run have ended.
 func (t *turn) cancel() {
 	if !t.x.IsInside {
-		if len(t.x.Definition.Stages) > 0 {
-			t.l.leave(t.x.stageName(), t.x.ID)
-		}
+		t.release() // it may have been let in already, and hear of it later
 		t.end(Cancelled)
 		return
 	}
@@ -32,7 +30,7 @@ func (t *turn) stop() {
 		return
 	}
 	if !t.x.IsInside {
-		t.l.leave(t.x.stageName(), t.x.ID)
+		t.release()
 		t.tellPipeline("STOPPING")
 		t.end(Stopped)
 		return

@@ -103,6 +103,12 @@ func (l *Lanes) leave(stage, execution string) {
 	l.Stages[stage] = s
 }
 
+// knows tells whether execution is in a stage or in front of it.
+func (l *Lanes) knows(stage, execution string) bool {
+	s := l.Stages[stage]
+	return s.Holder == execution || slices.Contains(s.Waiting, execution)
+}
+
 // ran notes who ran an action last.
 func (l *Lanes) ran(stage, action, execution string) {
 	s := l.Stages[stage]

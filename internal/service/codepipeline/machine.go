@@ -89,7 +89,7 @@ func (t *turn) take(e engine.Event) error {
 			t.enter()
 		}
 	case evSuperseded:
-		if !t.x.IsInside {
+		if !t.x.IsInside && !t.l.knows(t.x.stageName(), t.x.ID) {
 			t.end(Superseded)
 		}
 	case evCancel:
