@@ -206,7 +206,7 @@ func TestTokenStartsOnceAndRuleIsTold(t *testing.T) {
 	}
 }
 
-func TestStopRollbackAndDelete(t *testing.T) {
+func TestStopTwiceAndDelete(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	p := approvals("gone")
@@ -238,5 +238,38 @@ func TestPolledSourceStartsOncePerRevision(t *testing.T) {
 	list := call(w, api.ListPipelineExecutions, &api.ListPipelineExecutionsInput{PipelineName: p.Name}).PipelineExecutionSummaries
 	if len(list) != 1 || *list[0].Trigger.TriggerType != "PollForSourceChanges" || *list[0].Trigger.TriggerDetail != "CodeCommit" {
 		t.Errorf("executions = %+v", list)
+	}
+}
+
+func TestRollbackBringsBackWhatAnEarlierExecutionShipped(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.rollout("COMPLETED", "")
+	p := demo()
+	w.create(p)
+	w.endBuild(<-w.started, "SUCCEEDED")
+	<-w.updated
+	w.await("ECS STARTED")
+	w.rollout("COMPLETED", "")
+	w.tell(rolloutFact())
+	w.await("Pipeline SUCCEEDED")
+	shipped := w.actions(p.Name)[0]
+	out := call(w, api.RollbackStage, &api.RollbackStageInput{PipelineName: p.Name, StageName: new("Deploy"), TargetPipelineExecutionId: shipped.PipelineExecutionId})
+	<-w.updated
+	w.await("ECS STARTED")
+	w.rollout("COMPLETED", "")
+	w.tell(rolloutFact())
+	w.await("Pipeline SUCCEEDED")
+	x := call(w, api.GetPipelineExecution, &api.GetPipelineExecutionInput{PipelineName: p.Name, PipelineExecutionId: out.PipelineExecutionId}).PipelineExecution
+	again := w.actions(p.Name)[0]
+	if *x.ExecutionType != "ROLLBACK" || *x.Trigger.TriggerType != "ManualRollback" || *again.Input.InputArtifacts[0].S3location.Key != *shipped.Input.InputArtifacts[0].S3location.Key {
+		t.Errorf("the rollback is %+v with %+v", x, again.Input.InputArtifacts)
+	}
+	if n := len(w.actions(p.Name)); n != 4 {
+		t.Errorf("%d actions ran, want the deployment alone", n-3)
+	}
+	_, err := op.Call(t.Context(), w, w.Root(), api.RollbackStage, &api.RollbackStageInput{PipelineName: p.Name, StageName: new("Source"), TargetPipelineExecutionId: shipped.PipelineExecutionId})
+	if err == nil || !strings.Contains(err.Error(), "UnableToRollbackStageException") {
+		t.Errorf("a rollback of the first stage was answered by %v", err)
 	}
 }
