@@ -132,7 +132,7 @@ func TestBuildThatFailsAndFileThatIsMissing(t *testing.T) {
 	build := <-w.started
 	out := build.ArtifactsOverride
 	w.put(*out.Location+"/"+*out.Path+"/"+*out.Name, archive("other.json", "[]"))
-	build.ArtifactsOverride.Type = new("NO_ARTIFACTS") // keeps what was put
+	build.ArtifactsOverride.Type = new("NO_ARTIFACTS") // the test has put another file already
 	w.endBuild(build, "SUCCEEDED")
 	w.await("Pipeline FAILED")
 	want := "Did not find the image definition file imagedefinitions.json in the input artifacts ZIP file."

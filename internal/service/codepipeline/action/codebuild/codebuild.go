@@ -130,7 +130,8 @@ func request(in action.Input) (*api.StartBuildInput, *action.Failure) {
 		ProjectName: new(in.Configuration["ProjectName"]), SourceTypeOverride: new(api.SourceTypeCodepipeline),
 		SourceLocationOverride: new(source.Bucket + "/" + source.Key), SourceVersion: op.Opt(source.Revision),
 		BuildspecOverride: op.Opt(in.Configuration["BuildspecOverride"]), EncryptionKeyOverride: op.Opt(in.EncryptionKey),
-		ArtifactsOverride: &api.ProjectArtifacts{Type: new(api.ArtifactsTypeNoArtifacts)},
+		// CodeBuild wants the same type on both sides; without a location nothing is stored there.
+		ArtifactsOverride: &api.ProjectArtifacts{Type: new(api.ArtifactsTypeCodepipeline)},
 	}
 	for i, a := range in.Inputs {
 		if i == primary {
