@@ -318,4 +318,3 @@ func TestStageThatRetriesByItselfDoesSoOnce(t *testing.T) {
 	w.end("a", "Get", action.Failed)
 	w.want("a", "Failed | Source Failed: Get Failed Get Failed")
 }
-
