@@ -20,6 +20,7 @@ import (
 	"github.com/penstock-ci/penstock/internal/runner/embed"
 	"github.com/penstock-ci/penstock/internal/service/codebuild"
 	"github.com/penstock-ci/penstock/internal/service/codecommit"
+	"github.com/penstock-ci/penstock/internal/service/codepipeline"
 	"github.com/penstock-ci/penstock/internal/service/ec2"
 	"github.com/penstock-ci/penstock/internal/service/ecr"
 	"github.com/penstock-ci/penstock/internal/service/ecs"
@@ -95,7 +96,7 @@ func (s *server) openServices(ctx context.Context) error {
 	if err := s.add(lines, rules, secrets, buckets, repositories, ssm.New(ssm.Deps{Keys: s.keys, Clock: s.clock})); err != nil {
 		return err
 	}
-	for _, f := range []func(context.Context) error{s.openNetwork, s.openBalancers, s.openDatabases, s.openRegistry, s.openBuilds, s.openTasks} {
+	for _, f := range []func(context.Context) error{s.openNetwork, s.openBalancers, s.openDatabases, s.openRegistry, s.openBuilds, s.openTasks, s.openPipelines} {
 		if err := f(ctx); err != nil {
 			return err
 		}
@@ -170,6 +171,14 @@ func (s *server) openRegistry(context.Context) error {
 	s.dispatch.Guarded("ecr", repositories.Policy)
 	s.loops = append(s.loops, loop{"image lifecycles", daily(s.clock, repositories.Sweep)})
 	return s.add(repositories)
+}
+
+func (s *server) openPipelines(context.Context) error {
+	pipelines := codepipeline.New(codepipeline.Deps{
+		DB: s.db, Engine: s.engine, Stream: s.stream, AWS: s.dispatch, Guard: s.dispatch, Clock: s.clock, Log: s.log, Net: s.cmd.Poll,
+	})
+	s.loops = append(s.loops, loop{"pipelines", pipelines.Run})
+	return s.add(pipelines)
 }
 
 func (s *server) openTasks(context.Context) error {

@@ -37,7 +37,7 @@ type Options struct {
 }
 
 // deliveryTime is above the slowest delivery on two busy cores.
-const deliveryTime = 12 * time.Minute
+const deliveryTime = 6 * time.Minute
 
 // Demo is one run of the story.
 type Demo struct {
@@ -217,12 +217,16 @@ func (d *Demo) deliver(ctx context.Context, message string, want types.PipelineE
 		onAction = func(string, types.ActionExecutionStatus) {}
 	}
 	at := d.Clock.Now()
+	known, err := d.watch.known(ctx)
+	if err != nil {
+		return err
+	}
 	commit, err := d.repository.push(ctx, message)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(d.Out, "   git push: %s %q\n", commit[:8], message)
-	execution, err := d.watch.execution(ctx, commit)
+	execution, err := d.watch.started(ctx, known)
 	if err != nil {
 		return err
 	}

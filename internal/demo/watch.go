@@ -30,22 +30,33 @@ type watcher struct {
 	seen  map[string]types.ActionExecutionStatus
 }
 
-// execution finds the execution that the push of commit started.
-func (w *watcher) execution(ctx context.Context, commit string) (string, error) {
+// known are the executions so far.
+func (w *watcher) known(ctx context.Context) (map[string]bool, error) {
+	out, err := w.stack.aws.Pipeline.ListPipelineExecutions(ctx, &codepipeline.ListPipelineExecutionsInput{PipelineName: new(name)})
+	if err != nil {
+		return nil, wrap(err, "list the pipeline's executions")
+	}
+	ids := map[string]bool{}
+	for _, e := range out.PipelineExecutionSummaries {
+		ids[*e.PipelineExecutionId] = true
+	}
+	return ids, nil
+}
+
+// started waits for an execution that is not known yet: the push started it.
+func (w *watcher) started(ctx context.Context, known map[string]bool) (string, error) {
 	for {
-		out, err := w.stack.aws.Pipeline.ListPipelineExecutions(ctx, &codepipeline.ListPipelineExecutionsInput{PipelineName: new(name)})
+		now, err := w.known(ctx)
 		if err != nil {
-			return "", wrap(err, "list the pipeline's executions")
+			return "", err
 		}
-		for _, e := range out.PipelineExecutionSummaries {
-			for _, r := range e.SourceRevisions {
-				if r.RevisionId != nil && *r.RevisionId == commit {
-					return *e.PipelineExecutionId, nil
-				}
+		for id := range now {
+			if !known[id] {
+				return id, nil
 			}
 		}
 		if err := w.pause(ctx); err != nil {
-			return "", fmt.Errorf("no execution of the pipeline started for commit %s: %w", commit, err)
+			return "", fmt.Errorf("no execution of the pipeline started after the push: %w", err)
 		}
 	}
 }

@@ -172,7 +172,11 @@ func (a *archive) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close ends git, if it was not read to its end.
 func (a *archive) Close() error {
+	if a.ended {
+		return nil
+	}
 	err := a.ReadCloser.Close()
 	a.wait()
 	return err
