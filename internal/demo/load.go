@@ -214,8 +214,10 @@ func (l *Load) note(what, floor, version string, err error) {
 		}
 		return
 	}
-	l.gap = max(l.gap, now.Sub(l.answered))
-	l.answered = now
+	if what != "stream" { // a stream's end says nothing of the seconds before it, and the last one outlives the rest
+		l.gap = max(l.gap, now.Sub(l.answered))
+		l.answered = now
+	}
 	l.versions[version]++
 	l.newest = max(l.newest, version)
 }
