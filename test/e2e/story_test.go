@@ -43,13 +43,18 @@ func binary(t *testing.T) string {
 func TestStory(t *testing.T) {
 	penstock := binary(t)
 	data := filepath.Join(t.TempDir(), "data")
-	before := leftovers(t)
 	ctx, cancel := context.WithTimeout(t.Context(), storyTime)
 	defer cancel()
 	t.Cleanup(func() {
-		run(t, context.Background(), penstock, "demo", "--down", "--data", data)
-		if got := leftovers(t); got != before {
-			t.Errorf("the machine is not as it was.\nbefore:\n%s\nafter:\n%s", before, got)
+		id, err := os.ReadFile(data + "-demo/installation")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := run(t, context.Background(), penstock, "demo", "--down", "--data", data); err != nil {
+			t.Errorf("demo --down: %v", err)
+		}
+		if got := leftovers(t, strings.TrimSpace(string(id))); got != "" {
+			t.Errorf("the demo left on the machine:\n%s", got)
 		}
 	})
 	if err := run(t, ctx, penstock, "demo", "--data", data); err != nil {
@@ -80,8 +85,8 @@ func run(t *testing.T, ctx context.Context, name string, args ...string) error {
 	return err
 }
 
-// leftovers are the names of what an installation makes outside its data folder.
-func leftovers(t *testing.T) string {
+// leftovers are what carries the installation's id outside its data folder.
+func leftovers(t *testing.T, id string) string {
 	t.Helper()
 	var out bytes.Buffer
 	links, err := net.Interfaces()
@@ -89,12 +94,12 @@ func leftovers(t *testing.T) string {
 		t.Fatal(err)
 	}
 	for _, l := range links {
-		if strings.HasPrefix(l.Name, "pst-") {
+		if strings.Contains(l.Name, id) {
 			fmt.Fprintln(&out, "link", l.Name)
 		}
 	}
 	for _, c := range [][]string{
-		{"docker", "ps", "--all", "--filter", "label=io.penstock.installation", "--format", "container {{.Names}}"},
+		{"docker", "ps", "--all", "--format", "container {{.Names}} {{.Labels}}"},
 		{"nft", "list", "tables"},
 	} {
 		b, err := exec.Command(c[0], c[1:]...).Output()
@@ -102,19 +107,13 @@ func leftovers(t *testing.T) string {
 			t.Fatalf("%v: %v", c, err)
 		}
 		for line := range strings.Lines(string(b)) {
-			if c[0] == "docker" || strings.Contains(line, "penstock") {
+			if strings.Contains(line, id) {
 				out.WriteString(line)
 			}
 		}
 	}
-	roots, err := filepath.Glob("/run/penstock/??????")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range roots {
-		if r != "/run/penstock/claims" {
-			fmt.Fprintln(&out, "folder", r)
-		}
+	if _, err := os.Stat(filepath.Join("/run/penstock", id)); err == nil {
+		fmt.Fprintln(&out, "folder /run/penstock/"+id)
 	}
 	return out.String()
 }
