@@ -27,7 +27,7 @@ func (b *Backend) Logs(ctx context.Context, pod, name string, from uint64, f fun
 			return err
 		}
 		l := &lines{from: from, f: f}
-		err := b.readLogs(ctx, full, l)
+		err := b.readLogs(ctx, full, l, true)
 		from = max(from, l.n)
 		if l.refused != nil {
 			return l.refused
@@ -43,7 +43,7 @@ func (b *Backend) Logs(ctx context.Context, pod, name string, from uint64, f fun
 			return fmt.Errorf("docker: container %s was removed while its output was read", full)
 		}
 		if err == nil && !c.State.Running {
-			return nil
+			return b.lastLines(ctx, full, from, f)
 		}
 		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return fmt.Errorf("docker: reading the output of container %s: %w", full, err)
@@ -53,6 +53,17 @@ func (b *Backend) Logs(ctx context.Context, pod, name string, from uint64, f fun
 			return err
 		}
 	}
+}
+
+// lastLines reads an ended container's output once more, to its end: an Engine may
+// end a follower before it has given the lines that came last.
+func (b *Backend) lastLines(ctx context.Context, full string, from uint64, f func(n uint64, at time.Time, line string) error) error {
+	l := &lines{from: from, f: f}
+	if err := b.readLogs(ctx, full, l, false); err != nil {
+		return errors.Join(l.refused, fmt.Errorf("docker: reading the end of the output of container %s: %w", full, err))
+	}
+	l.flush()
+	return l.refused
 }
 
 // awaitStart waits until the container has started once, or never can.
@@ -99,19 +110,15 @@ func (h *hub) await(ctx context.Context, w *watcher, pod string) error {
 	}
 }
 
-func (b *Backend) readLogs(ctx context.Context, full string, l *lines) error {
+func (b *Backend) readLogs(ctx context.Context, full string, l *lines, follow bool) error {
 	r, err := b.client().ContainerLogs(ctx, full, client.ContainerLogsOptions{
-		ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: true,
+		ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: follow,
 	})
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	if err := l.read(r); err != nil {
-		return err
-	}
-	l.flush()
-	return l.refused
+	return l.read(r)
 }
 
 // lines turns the Engine's frames into numbered lines. A frame is a message: a
