@@ -58,7 +58,7 @@ func (cmd *demoCmd) Run(ctx context.Context, c *cli) error {
 		Server: server, Data: folder, Files: files, Out: os.Stdout, Clock: clock.System{},
 		Helper: fmt.Sprintf("!%q --data %q git-credential", exe, folder),
 	}}).Run(ctx)
-	fmt.Printf("\nThe demo's server goes on running:\n  eval \"$(%[1]s env --data %[2]s)\"   to use the aws command with it\n  %[1]s status --data %[2]s\n  %[1]s logs /aws/codebuild/core-app --data %[2]s\n  %[1]s url core-app --data %[2]s\n  %[1]s demo --down   removes it all\nIts log is %[2]s/serve.log\n", exe, folder)
+	fmt.Printf("\nThe demo's server goes on running:\n  eval \"$(%[1]s env --data %[2]s)\"   to use the aws command with it\n  %[1]s status --data %[2]s\n  %[1]s logs /aws/codebuild/core-app --data %[2]s\n  %[1]s url core-app --data %[2]s\n  %[1]s demo --down --data %[3]s   removes it all\nIts log is %[2]s/serve.log\n", exe, folder, c.Data)
 	return told
 }
 
