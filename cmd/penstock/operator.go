@@ -130,10 +130,19 @@ func (s *server) urls(ctx context.Context, name string) ([]admin.URL, error) {
 // remove takes away what the installation made outside its data folder, and ends the server.
 func (s *server) remove(ctx context.Context) error {
 	s.rest() // or what is removed would be made anew
-	err := errors.Join(s.host.pods.RemoveAll(ctx), s.host.data.Stop(ctx), s.host.plane.RemoveAll(ctx))
+	err := errors.Join(s.host.pods.RemoveAll(ctx), s.stopDataPlane(ctx), s.host.plane.RemoveAll(ctx))
 	if err != nil {
 		return fmt.Errorf("remove the installation %s: %w", s.in.ID, err)
 	}
 	close(s.ended)
 	return nil
+}
+
+// stopDataPlane ends the second process. One may be on its way up just now: it is
+// waited for, so that none comes up after its installation is gone.
+func (s *server) stopDataPlane(ctx context.Context) error {
+	if err := s.host.data.EnsureRunning(ctx); err != nil {
+		return err
+	}
+	return s.host.data.Stop(ctx)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"runtime"
 	"strings"
@@ -165,12 +166,22 @@ func (s *server) openRegistry(context.Context) error {
 		DB: s.db, Records: records, Uploads: uploads, Blobs: s.blobs, Mirror: s.host.mirror, Tokens: tokens, Guard: s.dispatch, Log: s.log,
 	})})
 	s.host.images = images.New(images.Deps{
-		DB: s.db, Records: records, Tokens: tokens, Guard: s.dispatch, Engine: s.host.pods.Engine(), Mirror: s.host.mirror, Address: s.cmd.Listen,
+		DB: s.db, Records: records, Tokens: tokens, Guard: s.dispatch, Engine: s.host.pods.Engine(), Mirror: s.host.mirror, Address: s.loopback(),
 	})
-	repositories := ecr.New(ecr.Deps{DB: s.db, Records: records, Uploads: uploads, Tokens: tokens, Address: s.cmd.Listen, Clock: s.clock})
+	repositories := ecr.New(ecr.Deps{DB: s.db, Records: records, Uploads: uploads, Tokens: tokens, Address: s.loopback(), Clock: s.clock})
 	s.dispatch.Guarded("ecr", repositories.Policy)
 	s.loops = append(s.loops, loop{"image lifecycles", daily(s.clock, repositories.Sweep)})
 	return s.add(repositories)
+}
+
+// loopback is where this host's Engine reaches the API: it takes the registry
+// without a certificate only there.
+func (s *server) loopback() string {
+	_, port, err := net.SplitHostPort(s.cmd.Listen)
+	if err != nil { // check has seen that it splits
+		return s.cmd.Listen
+	}
+	return net.JoinHostPort("127.0.0.1", port)
 }
 
 func (s *server) openPipelines(context.Context) error {

@@ -69,7 +69,9 @@ func (c *Client) start(ctx context.Context, old int) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	// A process that was started is waited for even if the caller goes: who stops
+	// the data plane next must find it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
 	defer cancel()
 	for {
 		s, err := c.Status(ctx)
