@@ -11,6 +11,8 @@ account=$(aws sts get-caller-identity --query Account)
 bucket=$name-artifacts-$account
 say() { printf '── %s\n' "$*"; }
 quietly() { "$@" >/dev/null; }
+# Version 1 of the CLI has a host of its own for RDS in us-east-1, over AWS_ENDPOINT_URL: so it is told once more.
+rds() { aws rds ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} "$@"; }
 
 say "VPC: six subnets, internet gateway, NAT gateway, routes"
 vpc=$(aws ec2 create-vpc --cidr-block 10.10.0.0/16 --tag-specifications "ResourceType=vpc,Tags=[{Key=Name,Value=$name}]" --query Vpc.VpcId)
@@ -54,13 +56,13 @@ app_group=$(group app 8080 --source-group "$balancer_group")
 database_group=$(group database 5432 --source-group "$app_group")
 
 say "PostgreSQL in the database subnets, its connection string in a secret"
-quietly aws rds create-db-subnet-group --db-subnet-group-name $name --db-subnet-group-description $name --subnet-ids "$database1" "$database2"
+quietly rds create-db-subnet-group --db-subnet-group-name $name --db-subnet-group-description $name --subnet-ids "$database1" "$database2"
 password=$(aws secretsmanager get-random-password --exclude-punctuation --password-length 26 --query RandomPassword)
-quietly aws rds create-db-instance --db-instance-identifier $name --db-instance-class db.t3.micro --engine postgres --allocated-storage 20 \
+quietly rds create-db-instance --db-instance-identifier $name --db-instance-class db.t3.micro --engine postgres --allocated-storage 20 \
 	--master-username app --master-user-password "$password" --db-name app \
 	--db-subnet-group-name $name --vpc-security-group-ids "$database_group"
-aws rds wait db-instance-available --db-instance-identifier $name
-host=$(aws rds describe-db-instances --db-instance-identifier $name --query 'DBInstances[0].Endpoint.Address')
+rds wait db-instance-available --db-instance-identifier $name
+host=$(rds describe-db-instances --db-instance-identifier $name --query 'DBInstances[0].Endpoint.Address')
 secret=$(aws secretsmanager create-secret --name $name/database --secret-string "postgresql://app:$password@$host:5432/app" --query ARN)
 
 say "roles with least privilege: pipeline, build, task execution, event rule"
