@@ -12,9 +12,9 @@ import (
 
 // Parity is docs/parity.md: every operation that AWS has of the services, done or
 // refused. Done is what a handler is registered for, so the page cannot promise
-// more. stored names members that are kept and given back but change nothing, by
-// "service:Operation".
-func Parity(services []*model.Service, handlers []op.Handler, stored map[string][]string) []byte {
+// more. notes are what a service's package says of its limits, by package: what is
+// refused inside an operation, and what is kept and given back but changes nothing.
+func Parity(services []*model.Service, handlers []op.Handler, notes map[string][]string) []byte {
 	done := map[string]bool{}
 	for _, h := range handlers {
 		done[h.Service+":"+h.Name] = true
@@ -31,9 +31,13 @@ func Parity(services []*model.Service, handlers []op.Handler, stored map[string]
 	}
 	for _, s := range sorted {
 		yes, no := split(s, done)
-		fmt.Fprintf(&b, "\n## %s\n\n| operation | |\n|---|---|\n", s.Package)
+		fmt.Fprintf(&b, "\n## %s\n\n", s.Package)
+		for _, note := range notes[s.Package] {
+			fmt.Fprintf(&b, "%s\n\n", note)
+		}
+		b.WriteString("| operation | |\n|---|---|\n")
 		for _, name := range yes {
-			fmt.Fprintf(&b, "| %s | done%s |\n", name, onlyStored(stored[s.Name+":"+name]))
+			fmt.Fprintf(&b, "| %s | done |\n", name)
 		}
 		for _, name := range no {
 			fmt.Fprintf(&b, "| %s | refused |\n", name)
@@ -58,9 +62,26 @@ func split(s *model.Service, done map[string]bool) (yes, no []string) {
 	return yes, no
 }
 
-func onlyStored(members []string) string {
-	if len(members) == 0 {
-		return ""
+// limits are the words by which a paragraph of a package comment speaks of limits.
+var limits = []string{"refused", "stored and", "not done", "not kept", "do not exist", "applied when"}
+
+// Limits are the paragraphs of a package comment that tell what is not done or only
+// stored, each on one line.
+func Limits(comment string) (notes []string) {
+	for paragraph := range strings.SplitSeq(comment, "\n\n") {
+		text := strings.Join(strings.Fields(paragraph), " ")
+		if strings.HasPrefix(text, "Package ") {
+			_, refused, is := strings.Cut(text, "Refused: ")
+			if !is {
+				continue
+			}
+			text = "Refused: " + refused
+		}
+		lower := strings.ToLower(text)
+		isLimit := slices.ContainsFunc(limits, func(word string) bool { return strings.Contains(lower, word) })
+		if isLimit && !strings.HasPrefix(text, "Invariant") {
+			notes = append(notes, text)
+		}
 	}
-	return "; only stored: " + strings.Join(members, ", ")
+	return notes
 }
