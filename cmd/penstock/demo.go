@@ -100,6 +100,7 @@ type demoServer struct {
 	exe, folder, engine string
 	listen              string
 	site                netip.AddrPort
+	mirrored            bool // the application's base image was given
 	process             *exec.Cmd
 }
 
@@ -153,8 +154,11 @@ func (d *demoServer) env(ctx context.Context) (demo.Env, error) {
 		return demo.Env{}, err
 	}
 	operator := admin.NewClient(in.Data, in.Socket("admin"))
-	if _, err := operator.MirrorAdd(ctx, baseimage.PythonAlias); err != nil {
-		return demo.Env{}, fmt.Errorf("put the application's base image into the mirror: %w", err)
+	if !d.mirrored {
+		if _, err := operator.MirrorAdd(ctx, baseimage.PythonAlias); err != nil {
+			return demo.Env{}, fmt.Errorf("put the application's base image into the mirror: %w", err)
+		}
+		d.mirrored = true
 	}
 	e, err := operator.Env(ctx, "", "us-east-1")
 	return demo.Env{Endpoint: e.Endpoint, AccessKeyID: e.AccessKeyID, SecretAccessKey: e.SecretAccessKey, Region: e.Region, Account: e.Account}, err

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/penstock-ci/penstock/internal/store/storetest/postgrestest"
 )
 
 // storyTime is far above what the story takes on two cores (a few minutes).
@@ -40,7 +42,25 @@ func binary(t *testing.T) string {
 // TestStory is `make demo`: the stack, three commits, the kill in the middle, the
 // rollback, all under load; the command itself exits with 0 only if all was observed.
 // Then nothing of it may be left on the machine.
-func TestStory(t *testing.T) {
+func TestStory(t *testing.T) { story(t) }
+
+// TestStoryOnPostgreSQL is the same with PostgreSQL in place of the data folder's SQLite.
+func TestStoryOnPostgreSQL(t *testing.T) {
+	binary(t)
+	cluster, err := postgrestest.Start(t.Context())
+	if err != nil {
+		t.Fatalf("start a PostgreSQL (make test installs it): %v", err)
+	}
+	t.Cleanup(func() {
+		if err := cluster.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv("PENSTOCK_DATABASE", cluster.New(t))
+	story(t)
+}
+
+func story(t *testing.T) {
 	penstock := binary(t)
 	data := filepath.Join(t.TempDir(), "data")
 	ctx, cancel := context.WithTimeout(t.Context(), storyTime)
