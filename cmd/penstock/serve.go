@@ -81,6 +81,9 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w (another server may have it: choose another address with --listen)", s.cmd.Listen, err)
 	}
+	if err := s.checkSite(); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	s.endpoint = listener.Addr().String()
 	spliced, err := listenUnix(s.in.Socket("serve"))
 	if err != nil {
@@ -120,6 +123,19 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// checkSite refuses a site address that another program has. The data plane listens
+// there and would try for ever; where it runs already, the address is its own.
+func (s *server) checkSite() error {
+	if c, err := net.Dial("unix", s.in.Socket("dataplane")); err == nil {
+		return c.Close()
+	}
+	l, err := net.Listen("tcp", s.cmd.Site.String())
+	if err != nil {
+		return fmt.Errorf("listen on %s for the sites: %w (another server may have it: choose another address with --site)", s.cmd.Site, err)
+	}
+	return l.Close()
 }
 
 // loop is something that works until its context ends.

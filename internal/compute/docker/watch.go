@@ -128,16 +128,19 @@ func (b *Backend) Run(ctx context.Context) error {
 	side.Go(func() { b.keepSwept(ctx) })
 	defer b.work.wg.Wait()
 	defer side.Wait()
-	pause := 100 * time.Millisecond
+	pause, told := 100*time.Millisecond, ""
 	for ctx.Err() == nil {
 		began := b.cfg.Clock.Now()
 		err := b.follow(ctx)
 		if ctx.Err() != nil {
 			break
 		}
-		b.cfg.Log.Warn("the Engine's events ended; connecting again", "error", err)
 		if b.cfg.Clock.Now().Sub(began) > time.Minute {
-			pause = 100 * time.Millisecond
+			pause, told = 100*time.Millisecond, ""
+		}
+		if err.Error() != told { // once per outage, however long it is
+			told = err.Error()
+			b.cfg.Log.Warn("the Docker Engine is away and is tried until it answers: start it (systemctl start docker), or name another with --engine", "error", err)
 		}
 		select {
 		case <-ctx.Done():
