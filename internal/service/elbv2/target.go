@@ -118,8 +118,11 @@ func (g Group) matching(t api.TargetDescription) (out []int, err error) {
 	return out, nil
 }
 
-// drain names an event of the target's present drain.
-func (t Target) drain(what string) string { return fmt.Sprintf("%s/%s/%d", what, t.Address, t.Drain) }
+// drain names an event of the target's present drain. An address returns with another
+// task, so its registration is part of the name: the engine takes no name twice.
+func (t Target) drain(what string) string {
+	return fmt.Sprintf("%s/%s/%d/%d", what, t.Address, t.Registered.UnixMicro(), t.Drain)
+}
 
 func (s *Service) describeTargetHealth(ctx context.Context, r store.Reader, c op.Caller, in *api.DescribeTargetHealthInput) (*api.DescribeTargetHealthOutput, error) {
 	d, err := s.group(ctx, r, c, in.TargetGroupArn)
