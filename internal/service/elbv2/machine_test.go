@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/penstock-ci/penstock/internal/engine"
 )
@@ -113,5 +115,15 @@ func TestABalancerIsActiveWhenAllItsInterfacesServe(t *testing.T) {
 	s.do(0, false)
 	if s.b.State != active {
 		t.Errorf("state %s", s.b.State)
+	}
+}
+
+func TestAnAddressThatReturnsDrainsUnderAnotherName(t *testing.T) {
+	t.Parallel()
+	first := Target{Address: netip.MustParseAddrPort("10.0.3.4:8080"), Registered: time.Unix(1, 0), Drain: 1}
+	again := first
+	again.Registered = time.Unix(2, 0)
+	if first.drain(evDrained) == again.drain(evDrained) {
+		t.Errorf("both drains are %s: the engine would drop the second", again.drain(evDrained))
 	}
 }
