@@ -121,7 +121,7 @@ func forwarding() Check {
 	if strings.TrimSpace(string(body)) == "1" {
 		return good(name, "is on")
 	}
-	return good(name, "is off; penstock serve turns it on, and off again by penstock down")
+	return good(name, "is off; penstock serve turns it on, and off again by penstock uninstall")
 }
 
 // capabilities compares with what the kernel has. What lacks costs strength of
