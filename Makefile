@@ -44,10 +44,7 @@ lint: ## gofmt and go vet
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 
-bench: build ## figures, each beside its floor taken in the same run
-	bin/penstock bench
-
 run: build ## a server on loopback
 	bin/penstock serve
 
-.PHONY: help build demo down test unit sim race gen lint bench run
+.PHONY: help build demo down test unit sim race gen lint run
