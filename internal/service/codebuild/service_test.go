@@ -54,7 +54,15 @@ func (p *nopPods) Remove(_ context.Context, pod string) error {
 	delete(p.pods, pod)
 	return nil
 }
-func (p *nopPods) List(context.Context) ([]compute.Status, error) { return nil, nil }
+func (p *nopPods) List(context.Context) ([]compute.Status, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []compute.Status
+	for name, pod := range p.pods {
+		all = append(all, compute.Status{Pod: name, Owner: pod.Owner, Phase: compute.Pending})
+	}
+	return all, nil
+}
 func (p *nopPods) Watch(ctx context.Context, f func(compute.Status)) error {
 	p.mu.Lock()
 	for name := range p.pods {
