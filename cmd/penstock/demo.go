@@ -1,23 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
-	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/penstock-ci/penstock/examples"
-	"github.com/penstock-ci/penstock/internal/admin"
 	"github.com/penstock-ci/penstock/internal/clock"
+	"github.com/penstock-ci/penstock/internal/daemon"
 	"github.com/penstock-ci/penstock/internal/demo"
 	"github.com/penstock-ci/penstock/internal/host/baseimage"
 	"github.com/penstock-ci/penstock/internal/installation"
@@ -53,7 +47,8 @@ func (cmd *demoCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	server := &demoServer{exe: exe, folder: folder, engine: cmd.Setup.Engine}
+	server := &demoServer{Server: daemonOf(exe, folder)}
+	server.Engine = cmd.Setup.Engine
 	told := (&demo.Demo{Options: demo.Options{
 		Server: server, Data: folder, Files: files, Out: os.Stdout, Clock: clock.System{},
 		Helper: fmt.Sprintf("!%q --data %q git-credential", exe, folder),
@@ -75,85 +70,38 @@ func demoDown(ctx context.Context, folder string) error {
 	if err != nil {
 		return err
 	}
-	operator := admin.NewClient(in.Data, in.Socket("admin"))
-	err = operator.Remove(ctx)
-	if errors.Is(err, admin.ErrNoServer) {
-		// A server is what knows what there is: it is started once more.
-		server := &demoServer{exe: exe, folder: folder}
-		if _, err := server.Start(ctx); err != nil {
-			return fmt.Errorf("start the demo's server to remove what it made: %w", err)
-		}
-		err = operator.Remove(ctx)
-		if err == nil {
-			err = server.wait()
-		}
-	}
-	if err != nil {
+	server := daemonOf(exe, folder)
+	if err := server.Remove(ctx); err != nil {
 		return err
 	}
 	fmt.Printf("   removed the containers, namespaces and rules of the demo's installation %s\n", in.ID)
-	return errors.Join(os.RemoveAll(in.Root()), os.RemoveAll(folder))
+	return nil
 }
 
-// demoServer is the demo's penstock serve, a process of its own.
+// daemonOf is the demo's server.
+func daemonOf(exe, folder string) daemon.Server {
+	return daemon.Server{
+		Binary: exe, Data: folder, Log: filepath.Join(folder, "serve.log"),
+		// The safety poll is an hour: what happens, facts make happen.
+		Args: []string{"--poll", "1h"},
+	}
+}
+
+// demoServer is the server as the demo asks for it.
 type demoServer struct {
-	exe, folder, engine string
-	listen              string
-	site                netip.AddrPort
-	mirrored            bool // the application's base image was given
-	process             *exec.Cmd
+	daemon.Server
+	mirrored bool // the application's base image was given
 }
-
-// startTime bounds a start: the first one makes keys and namespaces.
-const startTime = time.Minute
 
 // Start runs the server and waits until it answers.
 func (d *demoServer) Start(ctx context.Context) (demo.Env, error) {
-	if d.listen == "" {
-		if err := d.choose(); err != nil {
-			return demo.Env{}, err
-		}
-	}
-	if err := os.MkdirAll(d.folder, 0o700); err != nil {
+	if err := d.Server.Start(); err != nil {
 		return demo.Env{}, err
 	}
-	log, err := os.OpenFile(filepath.Join(d.folder, "serve.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	operator, err := d.Operator()
 	if err != nil {
 		return demo.Env{}, err
 	}
-	defer log.Close()
-	ready, told, err := os.Pipe()
-	if err != nil {
-		return demo.Env{}, err
-	}
-	defer ready.Close()
-	// The safety poll is an hour: what happens, facts make happen.
-	d.process = exec.Command(d.exe, "serve", "--data", d.folder, "--listen", d.listen, "--site", d.site.String(), "--poll", "1h", "--ready-fd", "3")
-	d.process.Stdout, d.process.Stderr, d.process.ExtraFiles = log, log, []*os.File{told}
-	d.process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if d.engine != "" {
-		d.process.Env = append(os.Environ(), "DOCKER_HOST="+d.engine)
-	}
-	err = d.process.Start()
-	told.Close()
-	if err != nil {
-		return demo.Env{}, fmt.Errorf("start the server: %w", err)
-	}
-	if err := ready.SetReadDeadline(clock.System{}.Now().Add(startTime)); err != nil {
-		return demo.Env{}, err
-	}
-	if _, err := bufio.NewReader(ready).ReadString('\n'); err != nil {
-		return demo.Env{}, fmt.Errorf("the server did not come up (%w): see %s", err, log.Name())
-	}
-	return d.env(ctx)
-}
-
-func (d *demoServer) env(ctx context.Context) (demo.Env, error) {
-	in, err := installation.Find(d.folder)
-	if err != nil {
-		return demo.Env{}, err
-	}
-	operator := admin.NewClient(in.Data, in.Socket("admin"))
 	if !d.mirrored {
 		if _, err := operator.MirrorAdd(ctx, baseimage.PythonAlias); err != nil {
 			return demo.Env{}, fmt.Errorf("put the application's base image into the mirror: %w", err)
@@ -164,47 +112,13 @@ func (d *demoServer) env(ctx context.Context) (demo.Env, error) {
 	return demo.Env{Endpoint: e.Endpoint, AccessKeyID: e.AccessKeyID, SecretAccessKey: e.SecretAccessKey, Region: e.Region, Account: e.Account}, err
 }
 
-// choose takes the usual ports, or free ones where another server has them.
-func (d *demoServer) choose() error {
-	ports := make([]netip.AddrPort, 0, 2)
-	for _, usual := range []string{"127.0.0.1:4566", "127.0.0.1:4567"} {
-		l, err := net.Listen("tcp", usual)
-		if err != nil {
-			l, err = net.Listen("tcp", "127.0.0.1:0")
-		}
-		if err != nil {
-			return fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).AddrPort())
-	}
-	d.listen, d.site = ports[0].String(), ports[1]
-	return nil
-}
-
-// Kill is SIGKILL.
-func (d *demoServer) Kill() error {
-	if err := d.process.Process.Kill(); err != nil {
-		return fmt.Errorf("kill the server: %w", err)
-	}
-	return d.wait()
-}
-
-func (d *demoServer) wait() error {
-	var killed *exec.ExitError
-	if err := d.process.Wait(); err != nil && !errors.As(err, &killed) {
-		return err
-	}
-	return nil
-}
-
 // Site is where this host reaches the load balancer.
 func (d *demoServer) Site(ctx context.Context, dnsName string) (address, host string, err error) {
-	in, err := installation.Find(d.folder)
+	operator, err := d.Operator()
 	if err != nil {
 		return "", "", err
 	}
-	urls, err := admin.NewClient(in.Data, in.Socket("admin")).URL(ctx, dnsName)
+	urls, err := operator.URL(ctx, dnsName)
 	if err != nil {
 		return "", "", err
 	}

@@ -81,6 +81,7 @@ var table = []line{
 	{"internal/runner/protocol", "", "what runner and server agree on"},
 	{"internal/host", "internal/compute/docker", "asks the Engine how it is"},
 	{"internal/host/baseimage", "images", "makes the base images from their files"},
+	{"internal/daemon", "internal/admin internal/installation", "starts and ends a penstock serve"},
 	{"internal/demo", "", "a client like any other: address and keys, nothing of ours"},
 
 	// Services: their own api package, foundations, and the seams that are theirs.

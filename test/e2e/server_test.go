@@ -1,47 +1,41 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/penstock-ci/penstock/internal/daemon"
 	"github.com/penstock-ci/penstock/internal/demo"
 )
 
 // installation is a penstock serve of the test's own, which can be killed and
 // started again on the same data.
 type installation struct {
-	t              *testing.T
-	binary         string
-	data, id       string
-	listen, site   string
-	process        *exec.Cmd
-	aws            *demo.Clients
-	env            demo.Env
-	startedOnceYet bool
+	t         *testing.T
+	server    daemon.Server
+	data, id  string
+	env       demo.Env
+	aws       *demo.Clients
+	connected bool
 }
 
 // serve starts one and removes it at the test's end.
 func serve(t *testing.T) *installation {
 	t.Helper()
-	in := &installation{t: t, binary: binary(t), data: filepath.Join(t.TempDir(), "data"), listen: freePort(t), site: freePort(t)}
+	data := filepath.Join(t.TempDir(), "data")
+	in := &installation{t: t, data: data, server: daemon.Server{Binary: binary(t), Data: data, Log: data + ".log", Listen: freePort(t), Site: freePort(t)}}
 	in.start()
 	t.Cleanup(func() {
-		if out, err := exec.Command(in.binary, "uninstall", "--data", in.data).CombinedOutput(); err != nil {
-			t.Errorf("uninstall: %v\n%s", err, out)
-			in.kill()
+		if err := in.server.Remove(context.Background()); err != nil {
+			t.Errorf("remove the installation: %v", err)
 			return
 		}
-		in.wait()
 		if left := leftovers(t, in.id); left != "" {
 			t.Errorf("the installation left:\n%s", left)
 		}
@@ -62,36 +56,14 @@ func freePort(t *testing.T) string {
 // start runs the server and returns once it answers.
 func (in *installation) start() {
 	in.t.Helper()
-	ready, told, err := os.Pipe()
-	if err != nil {
-		in.t.Fatal(err)
+	if err := in.server.Start(); err != nil {
+		raw, readErr := os.ReadFile(in.server.Log)
+		in.t.Fatalf("%v\n%s (%v)", err, tail(raw, 20), readErr)
 	}
-	defer ready.Close()
-	log, err := os.OpenFile(in.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		in.t.Fatal(err)
+	if !in.connected {
+		in.connected = true
+		in.connect()
 	}
-	defer log.Close()
-	in.process = exec.Command(in.binary, "serve", "--data", in.data, "--listen", in.listen, "--site", in.site, "--ready-fd", "3")
-	in.process.Stdout, in.process.Stderr, in.process.ExtraFiles = log, log, []*os.File{told}
-	in.process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	err = in.process.Start()
-	told.Close()
-	if err != nil {
-		in.t.Fatal(err)
-	}
-	if err := ready.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-		in.t.Fatal(err)
-	}
-	if _, err := bufio.NewReader(ready).ReadString('\n'); err != nil {
-		raw, _ := os.ReadFile(log.Name())
-		in.t.Fatalf("the server did not come up: %v\n%s", err, tail(raw, 20))
-	}
-	if in.startedOnceYet {
-		return
-	}
-	in.startedOnceYet = true
-	in.connect()
 }
 
 func (in *installation) connect() {
@@ -101,17 +73,13 @@ func (in *installation) connect() {
 		in.t.Fatal(err)
 	}
 	in.id = strings.TrimSpace(string(id))
-	out, err := exec.Command(in.binary, "env", "--data", in.data, "--output", "json").Output()
+	operator, err := in.server.Operator()
 	if err != nil {
-		in.t.Fatalf("penstock env: %v", err)
-	}
-	var e struct {
-		Endpoint, Account, Region string
-		AccessKeyID               string `json:"access_key_id"`
-		SecretAccessKey           string `json:"secret_access_key"`
-	}
-	if err := json.Unmarshal(out, &e); err != nil {
 		in.t.Fatal(err)
+	}
+	e, err := operator.Env(in.t.Context(), "", "us-east-1")
+	if err != nil {
+		in.t.Fatalf("the root's keys: %v", err)
 	}
 	in.env = demo.Env{Endpoint: e.Endpoint, Account: e.Account, Region: e.Region, AccessKeyID: e.AccessKeyID, SecretAccessKey: e.SecretAccessKey}
 	if in.aws, err = demo.Connect(in.t.Context(), in.env); err != nil {
@@ -122,15 +90,9 @@ func (in *installation) connect() {
 // kill is SIGKILL.
 func (in *installation) kill() {
 	in.t.Helper()
-	if err := in.process.Process.Kill(); err != nil {
+	if err := in.server.Kill(); err != nil {
 		in.t.Fatal(err)
 	}
-	in.wait()
-}
-
-func (in *installation) wait() {
-	// Its exit code says that it was killed, which is what was asked for.
-	_ = in.process.Wait()
 }
 
 // until asks again and again, as a person at a terminal would, until ok or the deadline.
