@@ -77,7 +77,7 @@ func (p *Project) fill(scope store.Scope) {
 			a.Name = p.Name
 		}
 	} else if a != nil && op.Val(a.Type) == api.ArtifactsTypeCodepipeline {
-		a.Name, a.NamespaceType, a.Packaging = new(op.Or(a.Name, op.Val(p.Name))), new(op.Or(a.NamespaceType, "NONE")), new(op.Or(a.Packaging, "NONE"))
+		a.Name, a.Packaging = new(op.Or(a.Name, op.Val(p.Name))), new(op.Or(a.Packaging, "NONE"))
 		a.EncryptionDisabled = new(op.Val(a.EncryptionDisabled))
 	}
 	if v := p.VpcConfig; v != nil && op.Val(v.VpcId) == "" && len(v.Subnets) == 0 && len(v.SecurityGroupIds) == 0 {

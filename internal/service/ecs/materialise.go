@@ -67,9 +67,6 @@ func materialiseContainer(c api.ContainerDefinition, mode string) api.ContainerD
 			Retries: new(op.Or(h.Retries, 3)), StartPeriod: h.StartPeriod,
 		}
 	}
-	if l := c.LogConfiguration; l != nil && l.SecretOptions == nil {
-		c.LogConfiguration = &api.LogConfiguration{LogDriver: l.LogDriver, Options: l.Options, SecretOptions: []api.Secret{}}
-	}
 	return c
 }
 

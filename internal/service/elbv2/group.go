@@ -107,7 +107,8 @@ func checkGroup(in *api.CreateTargetGroupInput) error {
 	if in.VpcId == nil {
 		return invalid("A VPC ID must be specified")
 	}
-	if v := op.Or(in.ProtocolVersion, "HTTP1"); v != "HTTP1" {
+	// Terraform's provider sends it empty.
+	if v := op.Val(in.ProtocolVersion); v != "" && v != "HTTP1" {
 		return invalid("Protocol version '%s' is not supported here; use 'HTTP1'", v)
 	}
 	if t := op.Or(in.IpAddressType, "ipv4"); t != "ipv4" {

@@ -24,6 +24,7 @@ type Bucket struct {
 	PublicAccess    *api.PublicAccessBlockConfiguration    `json:",omitzero"`
 	Ownership       *api.OwnershipControls                 `json:",omitzero"`
 	Lifecycle       []api.LifecycleRule                    `json:",omitzero"`
+	TransitionSize  string                                 `json:",omitzero"` // TransitionDefaultMinimumObjectSize
 	CORS            []api.CORSRule                         `json:",omitzero"`
 	Notification    *api.NotificationConfiguration         `json:",omitzero"`
 	Logging         *api.LoggingEnabled                    `json:",omitzero"`

@@ -152,11 +152,12 @@ func (s *Service) deleteOwnership(ctx context.Context, tx store.Tx, _ op.Caller,
 }
 
 func (s *Service) putLifecycle(ctx context.Context, tx store.Tx, _ op.Caller, in *api.PutBucketLifecycleConfigurationInput) (*api.PutBucketLifecycleConfigurationOutput, error) {
-	return &api.PutBucketLifecycleConfigurationOutput{}, s.alter(ctx, tx, in.Bucket, in.ExpectedBucketOwner, func(b *Bucket) error {
+	size := op.Or(in.TransitionDefaultMinimumObjectSize, api.TransitionDefaultMinimumObjectSizeAllStorageClasses128K)
+	return &api.PutBucketLifecycleConfigurationOutput{TransitionDefaultMinimumObjectSize: &size}, s.alter(ctx, tx, in.Bucket, in.ExpectedBucketOwner, func(b *Bucket) error {
 		if in.LifecycleConfiguration == nil {
 			return malformed()
 		}
-		b.Lifecycle = in.LifecycleConfiguration.Rules
+		b.Lifecycle, b.TransitionSize = in.LifecycleConfiguration.Rules, size
 		return nil
 	})
 }
@@ -166,7 +167,7 @@ func (s *Service) getLifecycle(ctx context.Context, r store.Reader, _ op.Caller,
 	if err == nil && len(d.Value.Lifecycle) == 0 {
 		err = unset("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
 	}
-	return &api.GetBucketLifecycleConfigurationOutput{Rules: d.Value.Lifecycle}, err
+	return &api.GetBucketLifecycleConfigurationOutput{Rules: d.Value.Lifecycle, TransitionDefaultMinimumObjectSize: op.Opt(d.Value.TransitionSize)}, err
 }
 
 func (s *Service) deleteLifecycle(ctx context.Context, tx store.Tx, _ op.Caller, in *api.DeleteBucketLifecycleInput) (*api.DeleteBucketLifecycleOutput, error) {
