@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/penstock-ci/penstock/internal/clock"
 	"github.com/penstock-ci/penstock/internal/compute/docker"
 	"github.com/penstock-ci/penstock/internal/dataplane"
@@ -114,6 +116,15 @@ func mirrored() (names []dataplane.Name) {
 		names = append(names, dataplane.Name{Name: host, Addresses: []netip.Addr{dataplane.ServiceAddress}})
 	}
 	return names
+}
+
+// hostMemory is this machine's memory in bytes.
+func hostMemory() (int64, error) {
+	var i unix.Sysinfo_t
+	if err := unix.Sysinfo(&i); err != nil {
+		return 0, fmt.Errorf("ask for this machine's memory: %w", err)
+	}
+	return int64(i.Totalram) * int64(i.Unit), nil
 }
 
 // networkInForce waits until the packets obey every commit so far.

@@ -146,14 +146,18 @@ func (s *server) openBuilds(context.Context) error {
 	if err != nil {
 		return err
 	}
+	memory, err := hostMemory()
+	if err != nil {
+		return err
+	}
 	builds := codebuild.New(codebuild.Deps{
 		DB: s.db, Engine: s.engine, AWS: s.dispatch, Guard: s.dispatch, Pods: s.host.pods, Lines: s.lines, Clock: s.clock, Log: s.log,
-		Ticket: s.ticket("codebuild.amazonaws.com"), Image: buildImage, RunnerDir: folder, Runner: unpacked,
+		Ticket: s.ticket("codebuild.amazonaws.com"), Images: s.host.images, Curated: baseimage.Build, RunnerDir: folder, Runner: unpacked,
 		Trust: func() string { return string(s.trust) }, Secret: secret, Places: places, NoPrivileged: s.cmd.NoPrivileged,
-		Cores: float64(runtime.NumCPU()), MTU: mtu,
+		Cores: float64(runtime.NumCPU()), Memory: memory, MTU: mtu,
 	})
 	s.mounts = append(s.mounts, wire.Mount{Match: inside(splice.Control, codebuild.ControlPath), Handler: builds.Control()})
-	s.loops = append(s.loops, loop{"builds", builds.Run})
+	s.loops = append(s.loops, loop{"builds", builds.Run}, loop{"images of builds", builds.Pull})
 	s.owners = append(s.owners, builds.Owns)
 	return s.add(builds)
 }
@@ -232,12 +236,4 @@ func (s *server) ticket(service string) func(role, session string, until time.Ti
 		sealed, err := tickets.Seal(identity.Ticket{RoleARN: role, Session: session, Service: service, Expires: until})
 		return identity.TicketPath + sealed, err
 	}
-}
-
-// buildImage is the local image of one of CodeBuild's own names.
-func buildImage(name string) string {
-	if local, ok := baseimage.Curated(name); ok {
-		return local
-	}
-	return name
 }

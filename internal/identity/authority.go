@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,7 +71,7 @@ func (a *Authority) Decide(ctx context.Context, r store.Reader, q Question) (*Re
 	if reason == "" {
 		return nil, nil
 	}
-	return &Refusal{q.Caller.ARN, q.Action, q.Resource, reason}, nil
+	return &Refusal{cmp.Or(q.Caller.ARN, q.Caller.Service), q.Action, q.Resource, reason}, nil
 }
 
 func sessionPolicies(c op.Caller) []string {

@@ -60,27 +60,42 @@ var _ compute.Images = (*Images)(nil)
 
 // Pull brings an image for a task; role is its execution role, "" where it has none.
 func (m *Images) Pull(ctx context.Context, account, region, role, image string) (ref string, err error) {
-	return m.bring(ctx, puller{store.Scope{Account: account, Region: region}, role, "ecs-tasks.amazonaws.com"}, image)
-}
-
-// Local brings an image for a build, as its service role.
-func (m *Images) Local(ctx context.Context, scope store.Scope, role, image string) (ref string, err error) {
-	return m.bring(ctx, puller{scope, role, "codebuild.amazonaws.com"}, image)
-}
-
-// puller is who asks for an image.
-type puller struct {
-	store.Scope
-	role, service string
-}
-
-// caller acts with the role. Without one it is the host that pulls, as an EC2
-// container instance does: it may what its account may.
-func (p puller) caller() op.Caller {
-	if p.role == "" {
-		return op.Caller{Scope: p.Scope, ARN: "arn:aws:iam::" + p.Account + ":root", PrincipalID: p.Account}
+	scope := store.Scope{Account: account, Region: region}
+	if role == "" {
+		// It is the host that pulls, as an EC2 container instance does: it may what its account may.
+		return m.bring(ctx, puller{Caller: root(scope), words: tasks{}}, image)
 	}
-	return op.As(p.Scope, p.role, "image-pull", p.service, "")
+	const service = "ecs-tasks.amazonaws.com"
+	return m.bring(ctx, puller{Caller: op.As(scope, role, "image-pull", service, ""), words: tasks{}}, image)
+}
+
+// Build brings an image for a build. c is who pulls: the build's role session, or
+// CodeBuild itself (a caller with nothing but a Service), whom a repository's policy
+// must allow. project is the ARN that such a policy's conditions may ask for.
+func (m *Images) Build(ctx context.Context, c op.Caller, project, image string) (ref string, err error) {
+	return m.bring(ctx, puller{Caller: c, words: builds{}, source: project}, image)
+}
+
+// puller is who asks for an image, and the words in which it is told of a failure.
+type puller struct {
+	op.Caller
+	words
+	source string // for whose sake a service asks (aws:SourceArn), "" for nobody's
+}
+
+// isService tells whether a service asks for itself, not with somebody's role.
+func (p puller) isService() bool { return p.Session == nil && p.Service != "" }
+
+// facts are the condition keys of a service that asks for itself.
+func (p puller) facts() map[string]string {
+	if !p.isService() {
+		return nil
+	}
+	return map[string]string{"aws:SourceArn": p.source, "aws:SourceAccount": p.Account}
+}
+
+func root(scope store.Scope) op.Caller {
+	return op.Caller{Scope: scope, ARN: "arn:aws:iam::" + scope.Account + ":root", PrincipalID: scope.Account}
 }
 
 func (m *Images) bring(ctx context.Context, p puller, image string) (string, error) {
@@ -92,7 +107,11 @@ func (m *Images) bring(ctx context.Context, p puller, image string) (string, err
 	if scope, ok := registry.ParseHost(reference.Domain(named)); ok {
 		return m.own(ctx, p, scope, named)
 	}
-	return m.public(ctx, image, named)
+	if reference.Domain(named) == m.Address {
+		// What the Engine pulled for others lies under such names.
+		return "", p.missing(named, " (an image of a registry here is named ACCOUNT.dkr.ecr.REGION.amazonaws.com/…)")
+	}
+	return m.public(ctx, p, image, named)
 }
 
 // tagOrDigest is what follows the name; a digest wins, as it does for Docker.
@@ -111,45 +130,47 @@ var pulling = []string{"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlFor
 
 // own brings an image of an account's registry.
 func (m *Images) own(ctx context.Context, p puller, scope store.Scope, named reference.Named) (string, error) {
-	repository, caller := reference.Path(named), p.caller()
+	repository := reference.Path(named)
 	var digest blob.Digest
 	err := m.DB.View(ctx, func(ctx context.Context, r store.Reader) (err error) {
-		if err := m.may(ctx, r, p, caller, registry.ARN(scope, repository), named); err != nil {
+		if err := m.may(ctx, r, p, registry.ARN(scope, repository), named); err != nil {
 			return err
 		}
 		digest, err = m.Records.Resolve(ctx, r, scope, repository, tagOrDigest(named))
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
-		return "", notFound(named, "")
+		return "", p.missing(named, "")
 	}
 	if err != nil {
 		return "", err
 	}
-	return m.pullAlias(ctx, caller, registry.Alias(m.Address, scope, repository)+"@"+string(digest), named)
+	as := p.Caller
+	if p.isService() {
+		as = root(scope) // it has been asked for above: the registry knows no project to ask for again
+	}
+	return m.pullAlias(ctx, as, registry.Alias(m.Address, scope, repository)+"@"+string(digest), named)
 }
 
-// may asks what ECS's agent asks: for a password, then for the image.
-func (m *Images) may(ctx context.Context, r store.Reader, p puller, c op.Caller, repository string, named reference.Named) error {
-	if p.role != "" {
-		if err := m.Guard.Trusts(ctx, r, p.role, p.service); err != nil {
-			return fmt.Errorf("CannotPullContainerError: the role %s cannot be assumed to pull %s: %w", p.role, named, err)
+// may asks what the agents of ECS and CodeBuild ask: for a password, then for the
+// image. A service that asks for itself needs no password.
+func (m *Images) may(ctx context.Context, r store.Reader, p puller, repository string, named reference.Named) error {
+	if p.Session != nil && p.Service != "" {
+		if err := m.Guard.Trusts(ctx, r, p.Session.RoleARN, p.Service); err != nil {
+			return fmt.Errorf("CannotPullContainerError: the role %s cannot be assumed to pull %s: %w", p.Session.RoleARN, named, err)
 		}
 	}
-	if err := m.Guard.Allow(ctx, r, c, "ecr:GetAuthorizationToken", "*", nil); err != nil {
-		return fmt.Errorf("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve ecr registry auth: service call has been retried 1 time(s): %w", err)
+	if !p.isService() {
+		if err := m.Guard.Allow(ctx, r, p.Caller, "ecr:GetAuthorizationToken", "*", nil); err != nil {
+			return p.noPassword(named, err)
+		}
 	}
 	for _, action := range pulling {
-		if err := m.Guard.Allow(ctx, r, c, action, repository, nil); err != nil {
-			return fmt.Errorf("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref %s: unexpected status from HEAD request to https://%s/v2/%s/manifests/%s: 403 Forbidden: %w",
-				named, reference.Domain(named), reference.Path(named), tagOrDigest(named), err)
+		if err := m.Guard.Allow(ctx, r, p.Caller, action, repository, p.facts()); err != nil {
+			return p.denied(named, err)
 		}
 	}
 	return nil
-}
-
-func notFound(named reference.Named, hint string) error {
-	return fmt.Errorf("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref %s: %s: not found%s", named, named, hint)
 }
 
 // pullLife is how long a pull's password is good for: a large image takes its time.
@@ -179,7 +200,7 @@ func (m *Images) pullAlias(ctx context.Context, c op.Caller, ref string, named r
 }
 
 // public brings any other image: the Engine's own, the mirror's, or from afar.
-func (m *Images) public(ctx context.Context, image string, named reference.Named) (string, error) {
+func (m *Images) public(ctx context.Context, p puller, image string, named reference.Named) (string, error) {
 	id, err := m.Engine.HasImage(ctx, image)
 	if err != nil {
 		return "", fmt.Errorf("CannotPullContainerError: %w", err)
@@ -196,7 +217,7 @@ func (m *Images) public(ctx context.Context, image string, named reference.Named
 		return "", err
 	}
 	if err := m.Engine.PullImage(ctx, image, ""); err != nil {
-		return "", notFound(named, fmt.Sprintf(" (%v; where there is no way out, `penstock mirror add %s` brings an image that this host's Docker has)", err, named))
+		return "", p.missing(named, fmt.Sprintf(" (%v; where there is no way out, `penstock mirror add %s` brings an image that this host's Docker has)", err, named))
 	}
 	return image, nil
 }

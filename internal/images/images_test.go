@@ -184,7 +184,7 @@ func TestDockerPushesAndTheEngineStartsIt(t *testing.T) {
 		if label, err := engine.ImageLabel(t.Context(), ref, "test"); err != nil || label != id {
 			t.Errorf("%s is another image: label %q, %v", ref, label, err)
 		}
-		again, err := b.images.Local(t.Context(), dispatchtest.Scope, role, name)
+		again, err := b.images.Build(t.Context(), b.As(role, "codebuild.amazonaws.com", ""), "", name)
 		if err != nil || again != ref {
 			t.Errorf("the second time %s became %s, %v", name, again, err)
 		}

@@ -30,17 +30,6 @@ const (
 // serves it. It is a name of our own, so as not to pose as the official image.
 const PythonAlias = "public.ecr.aws/penstock/python:3.11"
 
-// Curated gives the image for one of CodeBuild's own names
-// ("aws/codebuild/standard:7.0", "aws/codebuild/amazonlinux2-x86_64-standard:5.0");
-// false for others. All Linux environments of this processor are the one image.
-func Curated(name string) (string, bool) {
-	rest, ok := strings.CutPrefix(name, "aws/codebuild/")
-	if !ok || strings.HasPrefix(rest, "windows") || strings.HasPrefix(rest, "macos") {
-		return "", false
-	}
-	return Build, true
-}
-
 // recipe is an image to build on Debian.
 type recipe struct {
 	name, folder string

@@ -149,12 +149,13 @@ func Evaluate(q *Request, s Set) string {
 		}
 	}
 	why := func(kind string) string { return "because no " + kind + " allows the " + q.Action + " action" }
-	foreign := s.Owner != "" && s.Owner != q.Principal.Account
+	service := q.Principal.Service != "" // it is of no account: only a resource's policy lets it in
+	foreign := s.Owner != "" && s.Owner != q.Principal.Account && !service
 	granted := resource.allowed && resource.by == exact && !foreign
 	switch {
 	case granted:
 		return "" // the policy names this very principal
-	case (foreign || s.Alone) && !resource.allowed:
+	case (foreign || service || s.Alone) && !resource.allowed:
 		return why("resource-based policy")
 	case s.Root:
 		return ""

@@ -34,6 +34,7 @@ func TestEvaluate(t *testing.T) {
 		toAlice   = `{"Effect":"Allow","Principal":{"AWS":"` + alice + `"},"Action":"s3:*","Resource":"*"}`
 		toAccount = `{"Effect":"Allow","Principal":{"AWS":"100000000001"},"Action":"s3:*","Resource":"*"}`
 		toRole    = `{"Effect":"Allow","Principal":{"AWS":"` + role + `"},"Action":"s3:*","Resource":"*"}`
+		toService = `{"Effect":"Allow","Principal":{"Service":"codebuild.amazonaws.com"},"Action":"s3:*","Resource":"*"}`
 		toSession = `{"Effect":"Allow","Principal":{"AWS":"` + session + `"},"Action":"s3:*","Resource":"*"}`
 		denyOther = `{"Effect":"Deny","NotPrincipal":{"AWS":"` + role + `"},"Action":"s3:*","Resource":"*"}`
 		noAllow   = "because no identity-based policy allows the s3:GetObject action"
@@ -62,6 +63,8 @@ func TestEvaluate(t *testing.T) {
 		"another account's resource must allow":          {identity: allowAll, owner: "200000000002", want: "because no resource-based policy allows the s3:GetObject action"},
 		"another account's resource alone is not enough": {resource: toAlice, owner: "200000000002", want: noAllow},
 		"both accounts together allow":                   {resource: toAlice, identity: allowGet, owner: "200000000002"},
+		"a service is let in by the resource's policy":   {resource: toService, owner: "200000000002", principal: Principal{Service: "codebuild.amazonaws.com"}},
+		"a service is not let in by anything else":       {resource: toAccount, identity: allowAll, owner: "200000000002", principal: Principal{Service: "codebuild.amazonaws.com"}, want: "because no resource-based policy allows the s3:GetObject action"},
 		"root needs no policy":                           {root: true},
 		"root is bound by a resource policy's deny":      {root: true, resource: denyOther, want: "with an explicit deny in a resource-based policy"},
 		"a deny to all but the role spares the role":     {identity: allowGet, resource: denyOther, principal: Principal{"100000000001", session, role, ""}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"regexp"
-	"slices"
 	"strings"
 
 	api "github.com/penstock-ci/penstock/api/codebuild"
@@ -23,7 +22,7 @@ func (s *Service) check(ctx context.Context, r store.Reader, c op.Caller, p Proj
 		func() error { return checkName(op.Val(p.Name)) },
 		func() error { return checkSources(*p.Source, p.SecondarySources) },
 		func() error { return checkArtifacts(*p.Artifacts, p.SecondaryArtifacts, op.Val(p.Source.Type)) },
-		func() error { return checkEnvironment(*p.Environment) },
+		func() error { return checkEnvironment(*p.Environment, c.Account) },
 		func() error { return checkRest(p) },
 		func() error { return s.checkRole(ctx, r, c, op.Val(p.ServiceRole)) },
 		func() error { return s.checkVPC(ctx, c, p) },
@@ -140,25 +139,6 @@ func checkArtifact(a api.ProjectArtifacts) error {
 		return api.InvalidInputException("Invalid type provided: Artifact type")
 	}
 	return nil
-}
-
-func checkEnvironment(e api.ProjectEnvironment) error {
-	if op.Val(e.Image) == "" {
-		return api.InvalidInputException("Invalid environment image")
-	}
-	if t := op.Val(e.ComputeType); !slices.Contains(computeTypes, t) {
-		return api.InvalidInputException("Invalid compute type provided: %s", t)
-	}
-	if e.Fleet != nil && op.Val(e.Fleet.FleetArn) != "" {
-		return api.InvalidInputException("Invalid environment: fleets are not supported")
-	}
-	if e.RegistryCredential != nil {
-		return api.InvalidInputException("Invalid environment: registryCredential is not supported; images come from ECR, the mirror or the host's Engine")
-	}
-	if e.DockerServer != nil {
-		return api.InvalidInputException("Invalid environment: dockerServer is not supported; use privilegedMode")
-	}
-	return checkVariables(e.EnvironmentVariables)
 }
 
 func checkVariables(vs []api.EnvironmentVariable) error {

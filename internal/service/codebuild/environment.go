@@ -1,35 +1,95 @@
 package codebuild
 
 import (
-	"context"
+	"regexp"
+	"slices"
 	"strings"
 
 	api "github.com/penstock-ci/penstock/api/codebuild"
 	"github.com/penstock-ci/penstock/internal/op"
-	"github.com/penstock-ci/penstock/internal/store"
 )
 
-// computeTypes are those of AWS; sizes are limits here, never a reason to refuse.
+// computeTypes are those of AWS; sizes are limits here, never a reason to refuse. The
+// two that only a fleet has (ATTRIBUTE_BASED_COMPUTE, CUSTOM_INSTANCE_TYPE) are not
+// among them.
 var computeTypes = []string{
 	"BUILD_GENERAL1_SMALL", "BUILD_GENERAL1_MEDIUM", "BUILD_GENERAL1_LARGE", "BUILD_GENERAL1_XLARGE", "BUILD_GENERAL1_2XLARGE",
 	"BUILD_LAMBDA_1GB", "BUILD_LAMBDA_2GB", "BUILD_LAMBDA_4GB", "BUILD_LAMBDA_8GB", "BUILD_LAMBDA_10GB",
-	"ATTRIBUTE_BASED_COMPUTE", "CUSTOM_INSTANCE_TYPE",
+}
+
+func checkEnvironment(e api.ProjectEnvironment, account string) error {
+	t, compute := op.Val(e.Type), op.Val(e.ComputeType)
+	if op.Val(e.Image) == "" {
+		return api.InvalidInputException("Invalid environment image")
+	}
+	if !slices.Contains(computeTypes, compute) || isLambda(t) != strings.HasPrefix(compute, "BUILD_LAMBDA_") {
+		return api.InvalidInputException("Invalid compute type provided: %s", compute)
+	}
+	if e.Fleet != nil && op.Val(e.Fleet.FleetArn) != "" {
+		return api.InvalidInputException("Invalid environment: fleets are not supported")
+	}
+	if e.RegistryCredential != nil {
+		return api.InvalidInputException("Invalid environment: registryCredential is not supported; images come from ECR, the mirror or the host's Engine")
+	}
+	if e.DockerServer != nil {
+		return api.InvalidInputException("Invalid environment: dockerServer is not supported; use privilegedMode")
+	}
+	if err := checkImage(e, account); err != nil {
+		return err
+	}
+	return checkVariables(e.EnvironmentVariables)
+}
+
+// registryImage is an image of an account's registry.
+var registryImage = regexp.MustCompile(`^([0-9]{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/`)
+
+// checkImage refuses what cannot be pulled with the credentials that are asked for,
+// and names that CodeBuild has no image for.
+func checkImage(e api.ProjectEnvironment, account string) error {
+	image, own := op.Val(e.Image), op.Or(e.ImagePullCredentialsType, api.ImagePullCredentialsTypeCodebuild) == api.ImagePullCredentialsTypeCodebuild
+	if m := registryImage.FindStringSubmatch(image); m != nil && m[1] != account && own {
+		return api.InvalidInputException("Invalid input: cannot use a cross-account ECR image with imagePullCredentialsType CODEBUILD")
+	}
+	if !isCurated(image) {
+		return nil
+	}
+	if !own {
+		return api.InvalidInputException("Invalid input: cannot use a CodeBuild curated image with imagePullCredentialsType SERVICE_ROLE")
+	}
+	if !isCuratedFor(image, op.Val(e.Type)) {
+		return api.InvalidInputException("AWS CodeBuild curated image %s is not supported for projects with environment type %s and compute type %s", image, op.Val(e.Type), op.Val(e.ComputeType))
+	}
+	return nil
+}
+
+func isLambda(environmentType string) bool {
+	return environmentType == api.EnvironmentTypeLinuxLambdaContainer || environmentType == api.EnvironmentTypeArmLambdaContainer
 }
 
 const gib = 1 << 30
 
-// size is what a compute type gives on AWS.
-func size(computeType string) (cores float64, memory int64) {
-	switch computeType {
-	case "BUILD_GENERAL1_SMALL":
+// size is what a compute type gives on AWS, in an environment of a type.
+func size(computeType, environmentType string) (cores float64, memory int64) {
+	arm := environmentType == api.EnvironmentTypeArmContainer || environmentType == api.EnvironmentTypeArmEc2
+	gpu := environmentType == api.EnvironmentTypeLinuxGpuContainer
+	switch {
+	case gpu && computeType == "BUILD_GENERAL1_SMALL":
+		return 4, 16 * gib
+	case gpu && computeType == "BUILD_GENERAL1_LARGE":
+		return 32, 255 * gib
+	case computeType == "BUILD_GENERAL1_SMALL":
 		return 2, 4 * gib
-	case "BUILD_GENERAL1_MEDIUM":
+	case computeType == "BUILD_GENERAL1_MEDIUM":
 		return 4, 8 * gib
-	case "BUILD_GENERAL1_LARGE":
+	case computeType == "BUILD_GENERAL1_LARGE":
 		return 8, 16 * gib
-	case "BUILD_GENERAL1_XLARGE":
+	case arm && computeType == "BUILD_GENERAL1_XLARGE":
+		return 32, 64 * gib
+	case computeType == "BUILD_GENERAL1_XLARGE":
 		return 36, 72 * gib
-	case "BUILD_GENERAL1_2XLARGE":
+	case arm && computeType == "BUILD_GENERAL1_2XLARGE":
+		return 48, 96 * gib
+	case computeType == "BUILD_GENERAL1_2XLARGE":
 		return 72, 144 * gib
 	}
 	return 0, 0
@@ -43,33 +103,3 @@ func canRun(environmentType string) bool {
 	}
 	return false
 }
-
-// curated are the maintained images that AWS lists.
-var curated = []struct{ platform, name, description string }{
-	{"AMAZON_LINUX_2023", "aws/codebuild/amazonlinux-x86_64-standard:5.0", "AWS CodeBuild - Docker image for x86_64"},
-	{"AMAZON_LINUX_2023", "aws/codebuild/amazonlinux-x86_64-standard:6.0", "AWS CodeBuild - Docker image for x86_64"},
-	{"AMAZON_LINUX_2023", "aws/codebuild/amazonlinux-aarch64-standard:3.0", "AWS CodeBuild - Docker image for AArch64"},
-	{"AMAZON_LINUX_2023", "aws/codebuild/amazonlinux-aarch64-standard:4.0", "AWS CodeBuild - Docker image for AArch64"},
-	{"UBUNTU", "aws/codebuild/standard:7.0", "AWS CodeBuild - Docker image for x86_64"},
-	{"UBUNTU", "aws/codebuild/standard:8.0", "AWS CodeBuild - Docker image for x86_64"},
-}
-
-func (s *Service) listCuratedEnvironmentImages(context.Context, store.Reader, op.Caller, *api.ListCuratedEnvironmentImagesInput) (*api.ListCuratedEnvironmentImagesOutput, error) {
-	out := &api.ListCuratedEnvironmentImagesOutput{Platforms: []api.EnvironmentPlatform{}}
-	for _, c := range curated {
-		n := len(out.Platforms)
-		if n == 0 || *out.Platforms[n-1].Platform != c.platform {
-			out.Platforms = append(out.Platforms, api.EnvironmentPlatform{
-				Platform: new(c.platform), Languages: []api.EnvironmentLanguage{{Language: new("STANDARD")}},
-			})
-			n++
-		}
-		l := &out.Platforms[n-1].Languages[0]
-		l.Images = append(l.Images, api.EnvironmentImage{Name: new(c.name), Description: new(c.description), Versions: []string{c.name}})
-	}
-	return out, nil
-}
-
-// IsCurated tells whether an image is one of CodeBuild's own, whose name no
-// registry knows.
-func IsCurated(image string) bool { return strings.HasPrefix(image, "aws/codebuild/") }

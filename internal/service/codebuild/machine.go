@@ -46,6 +46,7 @@ const (
 	evSubmitted   = "submitted"   // StartBuild put it
 	evAdmitted    = "admitted"    // Admission: its log stream exists, a place is free
 	evAttached    = "attached"    // Attachment: its network interface is there
+	evPulling     = "pulling"     // its image is still on its way
 	evProvisioned = "provisioned" // the pod has been asked for
 	evRefused     = "refused"     // Context: the phase fails by the user's doing
 	evReported    = "reported"    // []protocol.Report from the runner
@@ -112,6 +113,8 @@ func (t *turn) take(e engine.Event) error {
 		t.admit()
 	case evAttached:
 		return body(e, t.attached)
+	case evPulling:
+		t.Effects = append(t.Effects, engine.Effect{Do: doProvision, Name: doProvision})
 	case evProvisioned:
 		t.b.Provisioned = true
 	case evRefused:

@@ -111,7 +111,7 @@ func TestDoubledReportsChangeNothing(t *testing.T) {
 // sample is every event that a build can meet, with n as the next report.
 func sample(n uint64) []engine.Event {
 	out := []engine.Event{
-		ev(evSubmitted, nil), ev(evAdmitted, nil), ev(evAttached, Attachment{"eni-1", "subnet-1"}), ev(evProvisioned, nil), ev(evRefused, protocol.Context{Code: "X"}),
+		ev(evSubmitted, nil), ev(evAdmitted, nil), ev(evAttached, Attachment{"eni-1", "subnet-1"}), ev(evPulling, nil), ev(evProvisioned, nil), ev(evRefused, protocol.Context{Code: "X"}),
 		ev(evLost, Loss{}), ev(evStop, nil), ev(evTimedOut, nil), ev(evQueuedLong, nil), ev(evCleanAgain, nil),
 		ev(doAdmit+".failed", engine.Failure{Error: "x"}), ev(doAttach+".failed", engine.Failure{Error: "x"}), ev(doProvision+".failed", engine.Failure{Error: "x"}), ev(doClean+".failed", engine.Failure{Error: "x"}),
 		report(n, "", protocol.Succeeded), report(n, "", protocol.Failed),

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/penstock-ci/penstock/api/logs"
@@ -106,30 +105,40 @@ func (s *Service) provision(ctx context.Context, _ engine.ID, b Build, _ engine.
 	if t := op.Val(b.Asked.Environment.Type); !canRun(t) {
 		return s.refuse(protocol.ClientError, "Environment type %s cannot be built here: only Linux containers are run", t)
 	}
-	pod, err := s.pod(b)
+	image, going, err := s.image(ctx, b)
+	if isUnpullable(err) {
+		return s.refuse("BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE", "Unable to pull customer's container image. %v", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bring the build's image: %w", err)
+	}
+	if going {
+		return &engine.Event{Name: evPulling, At: s.Clock.Now()}, nil
+	}
+	pod, err := s.pod(b, image)
 	if err != nil {
 		return nil, err
 	}
 	st, err := s.Pods.Ensure(ctx, pod)
+	if isUnpullable(err) {
+		return s.refuse("BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE", "Unable to pull customer's container image. %v", err)
+	}
 	if err != nil {
-		if strings.Contains(err.Error(), "CannotPullContainerError") {
-			return s.refuse("BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE", "Unable to pull customer's container image. %v", err)
-		}
 		return nil, fmt.Errorf("start the build's container: %w", err)
 	}
 	s.Log.Info("build container asked for", "build", b.ID(), "pod", pod.Name, "phase", string(st.Phase))
 	return &engine.Event{ID: evProvisioned, Name: evProvisioned, At: s.Clock.Now()}, nil
 }
 
-// pod is the build's container.
-func (s *Service) pod(b Build) (compute.Pod, error) {
+// pod is the build's container, of an image as the back end knows it.
+func (s *Service) pod(b Build, image string) (compute.Pod, error) {
 	env := b.Asked.Environment
 	uri, err := s.Ticket(b.Asked.Role, b.session(), b.Start.Add(b.Asked.Queued+b.Asked.Timeout+time.Hour))
 	if err != nil {
 		return compute.Pod{}, fmt.Errorf("seal the role's credentials: %w", err)
 	}
 	c := compute.Container{
-		Name: "build", Image: s.Image(op.Val(env.Image)), User: "0:0", WorkingDir: "/",
+		Name: "build", Image: image, User: "0:0", WorkingDir: "/",
 		Entry: []string{runnerPath + "/" + embed.Name}, Args: []string{},
 		Env: []string{
 			protocol.ControlVariable + "=http://169.254.170.2" + ControlPath + b.Account + "/" + b.Region + "/" + b.ID(),
@@ -140,7 +149,7 @@ func (s *Service) pod(b Build) (compute.Pod, error) {
 		Essential: true, Privileged: op.Val(env.PrivilegedMode), StopTimeout: stopGrace,
 		Mounts: []compute.Mount{{HostPath: s.RunnerDir, Path: runnerPath, ReadOnly: true}},
 	}
-	cores, memory := size(op.Val(env.ComputeType))
+	cores, memory := size(op.Val(env.ComputeType), op.Val(env.Type))
 	if s.Cores > 0 {
 		c.CPU = min(cores, s.Cores)
 	}
@@ -170,6 +179,7 @@ func (s *Service) clean(ctx context.Context, id engine.ID, b Build, f engine.Eff
 			return nil, err
 		}
 	}
+	s.pulls.end(b.ID())
 	if err := s.Pods.Remove(ctx, b.pod()); err != nil {
 		return nil, fmt.Errorf("remove the build's container: %w", err)
 	}

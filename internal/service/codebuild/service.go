@@ -29,6 +29,13 @@ type Lines interface {
 	Close(ctx context.Context, s logstore.Stream) error
 }
 
+// Images brings what builds start (*images.Images): ref is what the back end knows an
+// image by. c is who pulls: a role's session, or CodeBuild itself. An error that tells
+// the user why begins with CannotPullContainerError.
+type Images interface {
+	Build(ctx context.Context, c op.Caller, project, image string) (ref string, err error)
+}
+
 // Deps are the abilities a Service borrows.
 type Deps struct {
 	DB     store.DB
@@ -42,8 +49,9 @@ type Deps struct {
 	// Ticket seals the right to fetch a role's credentials; the result is what
 	// AWS_CONTAINER_CREDENTIALS_RELATIVE_URI holds.
 	Ticket func(role, session string, until time.Time) (string, error)
-	// Image is the local name of an image as projects write it ("aws/codebuild/standard:7.0").
-	Image func(name string) string
+	Images Images
+	// Curated is the local image that all of CodeBuild's own names mean.
+	Curated string
 	// RunnerDir is a folder of the host that holds the runner and its other names
 	// (embed.Unpack made it); Runner is its error, if it could not be made.
 	RunnerDir string
@@ -63,12 +71,15 @@ type Deps struct {
 }
 
 // Service is AWS CodeBuild.
-type Service struct{ Deps }
+type Service struct {
+	Deps
+	pulls pulls
+}
 
 // New makes a Service.
 func New(d Deps) *Service {
 	d.Places = max(d.Places, 1) // without one nothing would ever run
-	return &Service{d}
+	return &Service{Deps: d}
 }
 
 // The collections.

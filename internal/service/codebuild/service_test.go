@@ -194,17 +194,6 @@ func TestBuildsWaitForAPlace(t *testing.T) {
 	w.await(second, func(b Build) bool { return b.Provisioned })
 }
 
-func TestImageThatCannotBePulledFailsProvisioning(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, &nopPods{fail: errors.New("CannotPullContainerError: no such image")}, "")
-	w.project("pp", echoSpec, false)
-	b := w.await(*w.startBuild("pp").Id, Build.Complete)
-	last := b.Phases[len(b.Phases)-3]
-	if b.Status != "FAILED" || last.Phase != Provisioning || last.Contexts[0].Code != "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE" {
-		t.Errorf("%s: %+v", phases(b), last)
-	}
-}
-
 // speak is one request of a runner.
 func (w *world) speak(b Build, verb, token string, in, out any) int {
 	w.t.Helper()

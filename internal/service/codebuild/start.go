@@ -127,7 +127,7 @@ func (s *Service) checkAsked(ctx context.Context, r store.Reader, c op.Caller, a
 	if err := checkArtifacts(a.Artifacts, a.SecondaryArtifacts, op.Val(a.Source.Type)); err != nil {
 		return err
 	}
-	if err := checkEnvironment(a.Environment); err != nil {
+	if err := checkEnvironment(a.Environment, c.Account); err != nil {
 		return err
 	}
 	if err := checkRest(Project{api.Project{Cache: a.Cache, LogsConfig: a.Logs, AutoRetryLimit: in.AutoRetryLimitOverride}}); err != nil {

@@ -33,6 +33,19 @@ import (
 	"github.com/penstock-ci/penstock/internal/store"
 )
 
+// heldImages brings images as the test says; without a word everything is there under
+// its own name.
+type heldImages struct {
+	bring func(ctx context.Context, c op.Caller, project, image string) (string, error)
+}
+
+func (h *heldImages) Build(ctx context.Context, c op.Caller, project, image string) (string, error) {
+	if h.bring == nil {
+		return image, nil
+	}
+	return h.bring(ctx, c, project, image)
+}
+
 // world is the service with the real engine, store and log store; pods are given.
 type world struct {
 	*Service
@@ -41,6 +54,7 @@ type world struct {
 	logs *logstore.Database
 	// deleted are the network interfaces that builds gave back.
 	deleted chan string
+	images  *heldImages
 	stop    func() // ends the server's loops
 	front   *Service
 }
@@ -56,13 +70,12 @@ func newWorld(t *testing.T, pods Pods, runnerDir string) *world {
 func newWorldFor(t *testing.T, pods Pods, runnerDir string, dispatcher func(testing.TB, []store.Table, ...op.Handler) *dispatchtest.Dispatcher) *world {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	images := &heldImages{}
 	s := New(Deps{
-		Pods: pods, Clock: clock.System{}, Log: log, RunnerDir: runnerDir, Secret: []byte("test"), Places: 4, MTU: 1400,
-		Ticket: func(string, string, time.Time) (string, error) { return "/v2/credentials/ticket", nil },
-		Image: func(name string) string {
-			return strings.Replace(name, "aws/codebuild/standard:7.0", "penstock/build:1", 1)
-		},
-		Trust: func() string { return testCertificate },
+		Images: images, Pods: pods, Clock: clock.System{}, Log: log, RunnerDir: runnerDir, Secret: []byte("test"), Places: 4, MTU: 1400,
+		Ticket:  func(string, string, time.Time) (string, error) { return "/v2/credentials/ticket", nil },
+		Curated: "penstock/build:1",
+		Trust:   func() string { return testCertificate },
 	})
 	deleted := make(chan string, 64)
 	aws := dispatcher(t, s.Tables(), append(s.Handlers(), neighbours(deleted)...)...)
@@ -71,7 +84,7 @@ func newWorldFor(t *testing.T, pods Pods, runnerDir string, dispatcher func(test
 		t.Fatal(err)
 	}
 	s.DB, s.AWS, s.Guard, s.Lines = aws.DB, aws, aws, lines
-	w := &world{Service: s, t: t, aws: aws, logs: lines, deleted: deleted, front: s}
+	w := &world{Service: s, t: t, aws: aws, logs: lines, deleted: deleted, images: images, front: s}
 	// The handlers reach the service that they were made of: its engine is set now.
 	w.run(s)
 	t.Cleanup(func() {
@@ -89,13 +102,16 @@ func (w *world) run(s *Service) {
 	e.Register(s.Kinds()...)
 	s.Engine = e
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 2)
-	go func() { done <- e.Run(ctx) }()
-	go func() { done <- s.Run(ctx) }()
+	loops := []func(context.Context) error{e.Run, s.Run, s.Pull}
+	done := make(chan error, len(loops))
+	for _, loop := range loops {
+		go func() { done <- loop(ctx) }()
+	}
 	w.stop = func() {
 		cancel()
-		<-done
-		<-done
+		for range loops {
+			<-done
+		}
 	}
 }
 
