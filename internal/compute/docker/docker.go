@@ -99,7 +99,7 @@ func New(cfg Config) (*Backend, error) {
 		return nil, fmt.Errorf("docker: reading this host's capabilities: %w", err)
 	}
 	b := &Backend{cfg: cfg, engine: e, caps: caps}
-	b.ready.restock = make(chan struct{}, 1)
+	b.ready.given, b.ready.restock = map[string]bool{}, make(chan struct{}, 1)
 	b.trust.start(b)
 	return b, nil
 }

@@ -28,8 +28,9 @@ const genericHostname = "penstock"
 type pool struct {
 	mu      sync.Mutex
 	names   []string
-	restock chan struct{} // one place: somebody took one
-	filling sync.Mutex    // one at a time counts and makes
+	given   map[string]bool // taken, and listed under their ready name since
+	restock chan struct{}   // one place: somebody took one
+	filling sync.Mutex      // one at a time counts and makes
 }
 
 func (p *pool) take() (string, bool) {
@@ -40,6 +41,7 @@ func (p *pool) take() (string, bool) {
 	}
 	name := p.names[len(p.names)-1]
 	p.names = p.names[:len(p.names)-1]
+	p.given[name] = true
 	p.wake()
 	return name, true
 }
@@ -51,10 +53,26 @@ func (p *pool) wake() {
 	}
 }
 
-func (p *pool) set(names []string) {
+// count brings the pool to what the Engine lists, at most keep, and returns how many
+// there are and which others may go. One that was given counts as neither: it is
+// about to get its pod's name, and the Engine would let a second pod rename it again.
+func (p *pool) count(running, dead []string, keep int) (have int, surplus []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.names = names
+	given := map[string]bool{}
+	p.names = nil
+	for _, name := range running {
+		switch {
+		case p.given[name]:
+			given[name] = true
+		case len(p.names) < keep:
+			p.names = append(p.names, name)
+		default:
+			surplus = append(surplus, name)
+		}
+	}
+	p.given = given
+	return len(p.names), append(surplus, dead...)
 }
 
 func (p *pool) add(name string) {
@@ -93,9 +111,9 @@ func (b *Backend) pause(ctx context.Context, p compute.Pod) (container.InspectRe
 	return have, err
 }
 
-// claim renames a ready pause container. It is renamed by its name, not its id, so
-// that nobody can take one that has been claimed already. Any failure only means
-// that the pod starts cold.
+// claim renames a ready pause container. It is renamed by its name, not its id: one
+// that has another name by now is not taken. Any failure only means that the pod
+// starts cold.
 func (b *Backend) claim(ctx context.Context, name string) (container.InspectResponse, bool) {
 	for {
 		ready, ok := b.ready.take()
@@ -172,21 +190,23 @@ func (b *Backend) stock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var names []string
-	var failed error
+	var running, dead []string
 	for _, c := range found {
 		name := strings.TrimPrefix(c.Names[0], "/")
-		if !strings.HasSuffix(name, ".ready") {
-			continue
+		switch {
+		case !strings.HasSuffix(name, ".ready"):
+		case c.State == container.StateRunning:
+			running = append(running, name)
+		default:
+			dead = append(dead, name)
 		}
-		if c.State == container.StateRunning && len(names) < b.cfg.Ready {
-			names = append(names, name)
-			continue
-		}
+	}
+	have, surplus := b.ready.count(running, dead, b.cfg.Ready)
+	var failed error
+	for _, name := range surplus {
 		failed = errors.Join(failed, b.removeContainer(ctx, name))
 	}
-	b.ready.set(names)
-	for n := len(names); n < b.cfg.Ready; n++ {
+	for n := have; n < b.cfg.Ready; n++ {
 		name := b.readyName(ids.Hex(12, ""))
 		if err := b.makePause(ctx, name, ""); err != nil {
 			return errors.Join(failed, err)
