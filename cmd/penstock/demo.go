@@ -75,7 +75,7 @@ func demoDown(ctx context.Context, folder string) error {
 		return err
 	}
 	fmt.Printf("   removed the containers, namespaces and rules of the demo's installation %s\n", in.ID)
-	return nil
+	return os.RemoveAll(folder)
 }
 
 // daemonOf is the demo's server.

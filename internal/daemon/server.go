@@ -122,8 +122,8 @@ func (s *Server) Operator() (*admin.Client, error) {
 	return admin.NewClient(in.Data, in.Socket("admin")), nil
 }
 
-// Remove removes all that the installation made on this machine, whether its server
-// runs or not, and the data folder.
+// Remove removes all that the installation made on this machine except its data
+// folder, whether its server runs or not; a server that runs ends.
 func (s *Server) Remove(ctx context.Context) error {
 	in, err := installation.Find(s.Data)
 	if err != nil {
@@ -146,5 +146,5 @@ func (s *Server) Remove(ctx context.Context) error {
 			return err
 		}
 	}
-	return errors.Join(os.RemoveAll(in.Root()), os.RemoveAll(s.Data))
+	return os.RemoveAll(in.Root())
 }
