@@ -36,7 +36,7 @@ func (j *jobs) launch(ctx context.Context, t Task) error {
 	}
 	var why *startFailure
 	if !errors.As(err, &why) {
-		why = &startFailure{reason: classify(err)}
+		why = &startFailure{reason: classify(err, "CannotStartContainerError")}
 	}
 	j.c.Log.Info("task does not start", "task", t.ID, "reason", why.reason)
 	return j.tell(ctx, t.Scope, t.ID, taskFailed, failure{Reason: why.reason, Container: why.container})
@@ -47,15 +47,15 @@ type startFailure struct{ reason, container string }
 
 func (f *startFailure) Error() string { return f.reason }
 
-// classify gives an error of the back end one of AWS's names where it has none.
-func classify(err error) string {
+// classify gives an error one of AWS's names where it has none: other, and what it says.
+func classify(err error, other string) string {
 	text := err.Error()
 	for _, name := range []string{"CannotPullContainerError", "CannotCreateContainerError", "CannotStartContainerError", "ResourceInitializationError", "ContainerRuntimeError"} {
 		if i := strings.Index(text, name); i >= 0 {
 			return text[i:]
 		}
 	}
-	return "CannotStartContainerError: " + text
+	return other + ": " + text
 }
 
 // prepare checks the roles, reads the secrets, makes the log streams, brings the
@@ -118,13 +118,7 @@ func (j *jobs) pull(ctx context.Context, t *Task, container, image string) (stri
 	case err == nil || ctx.Err() != nil:
 		return id, err
 	}
-	reason := err.Error()
-	if i := strings.Index(reason, "CannotPullContainerError"); i >= 0 {
-		reason = reason[i:]
-	} else {
-		reason = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref " + image + ": " + reason
-	}
-	return "", &startFailure{reason, container}
+	return "", &startFailure{classify(err, "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "+image), container}
 }
 
 // kill stops the pod: SIGTERM, its stop timeouts, SIGKILL.
