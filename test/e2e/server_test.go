@@ -95,9 +95,12 @@ func (in *installation) kill() {
 	}
 }
 
+// patience is far above what anything here takes on two cores.
+const patience = 2 * time.Minute
+
 // until asks again and again, as a person at a terminal would, until ok or the deadline.
 func until(ctx context.Context, what string, ok func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
