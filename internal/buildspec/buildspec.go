@@ -12,16 +12,25 @@ import (
 
 // Spec is a buildspec as written, with scalars as their source text.
 type Spec struct {
-	Version     string // "0.1" or "0.2"
-	RunAs       string
-	Env         Env
-	UploadProxy bool    // proxy.upload-artifacts
-	Phases      []Phase // those that stand in the file, in the order in which they run
-	Reports     []Report
-	Artifacts   *Artifacts
-	Secondary   []Artifacts // in the order of the file
-	Cache       Cache
-	HasBatch    bool
+	Version   string // "0.1" or "0.2"
+	RunAs     string
+	Env       Env
+	Proxy     bool    // proxy.upload-artifacts or proxy.logs
+	Phases    []Phase // those that stand in the file, in the order in which they run
+	Reports   []Report
+	Artifacts *Artifacts
+	Secondary []Artifacts // in the order of the file
+	Cache     Cache
+	HasBatch  bool
+	Unknown   []Key // what nothing is known of: it changes nothing
+	Repeated  []Key // given again in one mapping: the last one counts
+}
+
+// Key is a key and where it stands. Section is that of the file ("artifacts"), or the
+// phase in capitals, as CodeBuild names it; "" is the top level.
+type Key struct {
+	Section, Name string
+	Line, Column  int
 }
 
 // Env is the section env (version 0.1: environment_variables).
@@ -114,6 +123,7 @@ func Parse(text []byte) (*Spec, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
+	s.Unknown, s.Repeated = r.unknown, r.repeated
 	return s, nil
 }
 
@@ -130,7 +140,7 @@ func (r *reader) spec(root *yaml.Node) *Spec {
 	s := &Spec{}
 	var hasPhases bool
 	for key, v := range r.entries(root) {
-		switch key {
+		switch key.Value {
 		case "version":
 			s.Version = r.text(v)
 			if s.Version != "0.1" && s.Version != "0.2" {
@@ -141,9 +151,12 @@ func (r *reader) spec(root *yaml.Node) *Spec {
 		case "env", "environment_variables":
 			r.env(&s.Env, v)
 		case "proxy":
-			for k, v := range r.entries(v) {
-				if k == "upload-artifacts" {
-					s.UploadProxy = r.flag(v)
+			for key, v := range r.entries(v) {
+				switch key.Value {
+				case "upload-artifacts", "logs":
+					s.Proxy = r.flag(v) || s.Proxy
+				default:
+					r.ignore("proxy", key)
 				}
 			}
 		case "phases":
@@ -157,6 +170,8 @@ func (r *reader) spec(root *yaml.Node) *Spec {
 			s.Cache = r.cache(v)
 		case "batch":
 			s.HasBatch = true
+		default:
+			r.ignore("", key)
 		}
 	}
 	if s.Version == "" {

@@ -8,10 +8,11 @@ import (
 	yaml "go.yaml.in/yaml/v4"
 )
 
-// reader walks nodes and keeps the first error.
+// reader walks nodes and keeps the first error, and what it had to leave out.
 type reader struct {
-	err   error
-	depth int
+	err               error
+	depth             int
+	unknown, repeated []Key
 }
 
 func (r *reader) fail(n *yaml.Node, format string, args ...any) {
@@ -38,10 +39,15 @@ func isAbsent(n *yaml.Node) bool {
 		(n.Tag == "!!null" || n.Value == "" || n.Value == "~" || n.Value == "null")
 }
 
+// ignore notes a key that nothing is known of.
+func (r *reader) ignore(section string, key *yaml.Node) {
+	r.unknown = append(r.unknown, Key{section, key.Value, key.Line, key.Column})
+}
+
 // entries are the keys and values of a mapping, those of merged mappings (<<)
 // first. An absent value has none.
-func (r *reader) entries(n *yaml.Node) iter.Seq2[string, *yaml.Node] {
-	return func(yield func(string, *yaml.Node) bool) {
+func (r *reader) entries(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, value *yaml.Node) bool) {
 		n := r.follow(n)
 		if isAbsent(n) || r.err != nil {
 			return
@@ -55,6 +61,7 @@ func (r *reader) entries(n *yaml.Node) iter.Seq2[string, *yaml.Node] {
 			return
 		}
 		defer func() { r.depth-- }()
+		seen := map[string]bool{}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key, value := r.follow(n.Content[i]), r.follow(n.Content[i+1])
 			if key.Value == "<<" && value.Kind == yaml.MappingNode {
@@ -65,10 +72,14 @@ func (r *reader) entries(n *yaml.Node) iter.Seq2[string, *yaml.Node] {
 				}
 				continue
 			}
+			if seen[key.Value] {
+				r.repeated = append(r.repeated, Key{Name: key.Value, Line: key.Line, Column: key.Column})
+			}
+			seen[key.Value] = true
 			if isAbsent(value) {
 				continue
 			}
-			if !yield(key.Value, value) {
+			if !yield(key, value) {
 				return
 			}
 		}
@@ -114,7 +125,7 @@ func (r *reader) list(n *yaml.Node, name string) []string {
 func (r *reader) pairs(n *yaml.Node) []Pair {
 	var out []Pair
 	for k, v := range r.entries(n) {
-		out = append(out, Pair{k, r.text(v)})
+		out = append(out, Pair{k.Value, r.text(v)})
 	}
 	return out
 }

@@ -11,7 +11,7 @@ import (
 
 func (r *reader) env(e *Env, n *yaml.Node) {
 	for key, v := range r.entries(n) {
-		switch key {
+		switch key.Value {
 		case "shell":
 			e.Shell = r.text(v)
 			switch e.Shell {
@@ -34,6 +34,8 @@ func (r *reader) env(e *Env, n *yaml.Node) {
 			}
 		case "git-credential-helper":
 			e.GitHelper = r.flag(v)
+		default:
+			r.ignore("env", key)
 		}
 	}
 }
@@ -51,10 +53,11 @@ func (r *reader) phases(n *yaml.Node) []Phase {
 			}
 		}
 	}
-	for name, v := range r.entries(n) {
+	for key, v := range r.entries(n) {
+		name := key.Value
 		p := Phase{Name: name}
 		for key, v := range r.entries(v) {
-			switch key {
+			switch key.Value {
 			case "run-as":
 				p.RunAs = r.text(v)
 			case "on-failure":
@@ -65,6 +68,8 @@ func (r *reader) phases(n *yaml.Node) []Phase {
 				p.Commands = r.list(v, "Commands")
 			case "finally":
 				p.Finally = r.list(v, "Finally")
+			default:
+				r.ignore(strings.ToUpper(name), key)
 			}
 		}
 		out = slices.DeleteFunc(out, func(q Phase) bool { return q.Name == name })
@@ -114,23 +119,24 @@ func (r *reader) onFailure(n *yaml.Node) OnFailure {
 }
 
 func (r *reader) artifacts(n *yaml.Node) (*Artifacts, []Artifacts) {
-	primary := r.artifact("", n)
 	var secondary []Artifacts
-	for key, v := range r.entries(n) {
-		if key != "secondary-artifacts" {
-			continue
-		}
+	primary := r.artifact("", n, func(v *yaml.Node) {
 		for id, v := range r.entries(v) {
-			secondary = append(secondary, r.artifact(id, v))
+			secondary = append(secondary, r.artifact(id.Value, v, nil))
 		}
-	}
+	})
 	return &primary, secondary
 }
 
-func (r *reader) artifact(id string, n *yaml.Node) Artifacts {
+// artifact reads one; others reads secondary-artifacts, which stand in the primary one only.
+func (r *reader) artifact(id string, n *yaml.Node, others func(*yaml.Node)) Artifacts {
 	a := Artifacts{ID: id}
 	for key, v := range r.entries(n) {
-		switch key {
+		if key.Value == "secondary-artifacts" && others != nil {
+			others(v)
+			continue
+		}
+		switch key.Value {
 		case "files":
 			a.Files = r.list(v, "files")
 		case "exclude-paths":
@@ -145,23 +151,36 @@ func (r *reader) artifact(id string, n *yaml.Node) Artifacts {
 			a.DiscardPaths = r.flag(v)
 		case "enable-symlinks":
 			a.Symlinks = r.flag(v)
+		default:
+			r.ignore("artifacts", key)
 		}
 	}
 	return a
 }
 
+// maxFallback is AWS's limit.
+const maxFallback = 5
+
 func (r *reader) cache(n *yaml.Node) Cache {
 	var c Cache
 	for key, v := range r.entries(n) {
-		switch key {
+		switch key.Value {
 		case "paths":
 			c.Paths = r.list(v, "paths")
 		case "key":
 			c.Key = r.text(v)
 		case "fallback-keys":
 			c.Fallback = r.list(v, "fallback-keys")
+			if len(c.Fallback) > maxFallback {
+				r.fail(v, "Invalid cache: at most %d fallback-keys are allowed", maxFallback)
+			}
 		case "action":
-			c.Action = r.text(v)
+			c.Action = strings.ToLower(r.text(v))
+			if c.Action != "restore" && c.Action != "save" {
+				r.fail(v, "Invalid cache action: %s. Expecting: restore,save", v.Value)
+			}
+		default:
+			r.ignore("cache", key)
 		}
 	}
 	return c
@@ -170,9 +189,9 @@ func (r *reader) cache(n *yaml.Node) Cache {
 func (r *reader) reports(n *yaml.Node) []Report {
 	var out []Report
 	for name, v := range r.entries(n) {
-		p := Report{Name: name}
+		p := Report{Name: name.Value}
 		for key, v := range r.entries(v) {
-			switch key {
+			switch key.Value {
 			case "files":
 				p.Files = r.list(v, "files")
 			case "file-format":
@@ -181,6 +200,8 @@ func (r *reader) reports(n *yaml.Node) []Report {
 				p.Base = r.text(v)
 			case "discard-paths":
 				p.DiscardPaths = r.flag(v)
+			default:
+				r.ignore("reports", key)
 			}
 		}
 		out = append(out, p)

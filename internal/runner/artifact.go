@@ -35,6 +35,12 @@ func (b *build) upload(ctx context.Context) ([]protocol.Stored, error) {
 
 func (b *build) uploadOne(ctx context.Context, a protocol.Artifact) (protocol.Stored, error) {
 	stored := protocol.Stored{ID: a.ID, Bucket: a.Bucket}
+	switch {
+	case len(a.Files) == 0 && a.ID == "":
+		return stored, clientError("no definition for primary artifacts in buildspec")
+	case len(a.Files) == 0:
+		return stored, clientError("no definition for secondary artifacts %s in buildspec", a.ID)
+	}
 	files, err := b.collect(a)
 	if err != nil {
 		return stored, err

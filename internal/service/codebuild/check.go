@@ -138,6 +138,9 @@ func checkArtifact(a api.ProjectArtifacts) error {
 	default:
 		return api.InvalidInputException("Invalid type provided: Artifact type")
 	}
+	if op.Val(a.EncryptionDisabled) && op.Val(a.Type) != api.ArtifactsTypeS3 {
+		return api.InvalidInputException("Invalid artifacts: encryptionDisabled can be set for artifact type S3 only")
+	}
 	return nil
 }
 

@@ -38,16 +38,10 @@ func (s *Service) makePlan(ctx context.Context, b Build, in protocol.SpecRequest
 	if why := unsupported(spec); why != "" {
 		return protocol.Plan{}, &refusal{protocol.Context{Code: protocol.YAMLFileError, Message: why}}
 	}
-	if len(spec.Phases) == 0 {
-		return protocol.Plan{}, &refusal{protocol.Context{Code: protocol.YAMLFileError, Message: "No phases found in buildspec"}}
-	}
 	p := protocol.Plan{
 		Shell: strings.TrimPrefix(spec.Env.Shell, "/bin/"), RunAs: spec.RunAs, Isolated: spec.Version == "0.1",
-		GitHelper: spec.Env.GitHelper, Phases: phasesOf(spec), Exported: spec.Env.Exported, Notes: notes(spec),
-	}
-	var refused *protocol.Context
-	if p.Artifacts, refused = b.artifactsOf(spec); refused != nil {
-		return p, &refusal{*refused}
+		GitHelper: spec.Env.GitHelper, Phases: phasesOf(spec), Exported: spec.Env.Exported, Notes: b.notes(spec),
+		Artifacts: b.artifactsOf(spec),
 	}
 	vars := b.variables(spec)
 	if p.Variables, err = s.resolve(ctx, b, vars); err != nil {

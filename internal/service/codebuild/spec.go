@@ -1,6 +1,8 @@
 package codebuild
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -119,22 +121,27 @@ func phasesOf(spec *buildspec.Spec) []protocol.Phase {
 	return out
 }
 
-// unsupported names what a buildspec asks for and a build here would ignore.
+// unsupported names what a buildspec asks for and a build here could not do.
 func unsupported(spec *buildspec.Spec) string {
 	for _, p := range spec.Phases {
 		if p.OnFailure.Do == "RETRY" {
 			return "on-failure: RETRY in phase " + p.Name + " is not supported"
 		}
 	}
-	if len(spec.Reports) > 0 {
-		return "reports are not supported: remove the section, or keep the files as artifacts"
+	switch {
+	case spec.Proxy:
+		return "proxy: builds have no proxy server, so upload-artifacts and logs cannot be yes: remove the section"
+	case len(spec.Phases) == 0 && spec.HasBatch:
+		return "No phases found in buildspec: batch builds are not supported"
+	case len(spec.Phases) == 0:
+		return "No phases found in buildspec"
 	}
 	return ""
 }
 
 // notes are lines that the build prints before its phases.
-func notes(spec *buildspec.Spec) []string {
-	var out []string
+func (b Build) notes(spec *buildspec.Spec) []string {
+	out := suspicions(spec)
 	for _, p := range spec.Phases {
 		if len(p.Runtimes) > 0 {
 			out = append(out, "Skipping install of runtimes. Runtime version selection is not supported by this build image")
@@ -143,42 +150,79 @@ func notes(spec *buildspec.Spec) []string {
 	if len(spec.Cache.Paths) > 0 {
 		out = append(out, "Skip cache due to: no cache location configured in the project")
 	}
+	if spec.Artifacts == nil && (expects(b.Asked.Artifacts) || slices.ContainsFunc(b.Asked.SecondaryArtifacts, expects)) {
+		out = append(out, "No artifacts are defined in the buildspec: nothing will be stored")
+	}
+	if spec.HasBatch {
+		out = append(out, "Skipping the section batch: this build is not part of a batch, and batches are not supported")
+	}
+	for _, r := range spec.Reports {
+		out = append(out, "Skipping report "+r.Name+": reports are not kept by this installation; keep the files as artifacts")
+	}
 	return out
 }
 
-// artifactsOf are what the build stores, and where. A wrong combination is a refusal.
-func (b Build) artifactsOf(spec *buildspec.Spec) ([]protocol.Artifact, *protocol.Context) {
-	var out []protocol.Artifact
-	if spec.Artifacts != nil {
-		if a, ok := b.artifact(b.Asked.Artifacts, *spec.Artifacts); ok {
-			out = append(out, a)
-		}
-	}
-	for _, target := range b.Asked.SecondaryArtifacts {
-		found := false
-		for _, s := range spec.Secondary {
-			if s.ID != op.Val(target.ArtifactIdentifier) {
-				continue
+// suspicions are CodeBuild's words for keys that it does not know, with their places.
+func suspicions(spec *buildspec.Spec) []string {
+	var out []string
+	if len(spec.Unknown) > 0 {
+		text, section := "Found possible syntax errors in buildspec: ", "-"
+		for _, k := range spec.Unknown {
+			if k.Section != section {
+				section = k.Section
+				text += "\n" + place(section) + "\n\tThe following keys cannot be identified:"
 			}
-			a, ok := b.artifact(target, s)
-			if found = true; ok {
-				a.ID = s.ID
-				out = append(out, a)
-			}
+			text += fmt.Sprintf("\n\t\t%s (line %d, column %d)", k.Name, k.Line, k.Column)
 		}
-		if !found && op.Val(target.Type) != api.ArtifactsTypeNoArtifacts {
-			return nil, &protocol.Context{Code: protocol.ClientError, Message: "no definition for secondary artifact " + op.Val(target.ArtifactIdentifier) + " in the buildspec"}
-		}
+		out = append(out, text)
 	}
-	return out, nil
+	for _, k := range spec.Repeated {
+		out = append(out, fmt.Sprintf("The key %s of the buildspec is given again at line %d, column %d: only this one counts", k.Name, k.Line, k.Column))
+	}
+	return out
 }
 
-func (b Build) artifact(target api.ProjectArtifacts, a buildspec.Artifacts) (protocol.Artifact, bool) {
-	if op.Val(target.Type) == api.ArtifactsTypeNoArtifacts {
-		return protocol.Artifact{}, false
+func place(section string) string {
+	if section == "" {
+		return "At the top level"
 	}
+	return "In the section " + section
+}
+
+// artifactsOf are what the build stores, and where. Without a section artifacts a
+// build stores nothing and ends well, as on AWS, whatever its project expects; with one, what the
+// project expects must be in it: the runner says so in UPLOAD_ARTIFACTS.
+func (b Build) artifactsOf(spec *buildspec.Spec) []protocol.Artifact {
+	if spec.Artifacts == nil {
+		return nil
+	}
+	var out []protocol.Artifact
+	if expects(b.Asked.Artifacts) {
+		out = append(out, b.artifact(b.Asked.Artifacts, *spec.Artifacts))
+	}
+	for _, target := range b.Asked.SecondaryArtifacts {
+		if !expects(target) {
+			continue
+		}
+		defined := buildspec.Artifacts{ID: op.Val(target.ArtifactIdentifier)}
+		if i := slices.IndexFunc(spec.Secondary, func(a buildspec.Artifacts) bool { return a.ID == defined.ID }); i >= 0 {
+			defined = spec.Secondary[i]
+		}
+		out = append(out, b.artifact(target, defined))
+	}
+	return out
+}
+
+// expects tells whether something is to be stored: an action of a pipeline without
+// output artifacts names the type CODEPIPELINE and no place.
+func expects(target api.ProjectArtifacts) bool {
+	t := op.Val(target.Type)
+	return t != api.ArtifactsTypeNoArtifacts && (t != api.ArtifactsTypeCodepipeline || op.Val(target.Location) != "")
+}
+
+func (b Build) artifact(target api.ProjectArtifacts, a buildspec.Artifacts) protocol.Artifact {
 	out := protocol.Artifact{
-		Files: a.Files, Exclude: a.Exclude, Base: a.Base, DiscardPaths: a.DiscardPaths, Symlinks: a.Symlinks,
+		ID: a.ID, Files: a.Files, Exclude: a.Exclude, Base: a.Base, DiscardPaths: a.DiscardPaths, Symlinks: a.Symlinks,
 		Bucket: strings.TrimPrefix(op.Val(target.Location), "arn:aws:s3:::"),
 		Zip:    op.Val(target.Packaging) == "ZIP" || op.Val(target.Type) == api.ArtifactsTypeCodepipeline,
 	}
@@ -189,5 +233,5 @@ func (b Build) artifact(target api.ProjectArtifacts, a buildspec.Artifacts) (pro
 	if !op.Val(target.EncryptionDisabled) && !strings.HasSuffix(b.Asked.Key, "alias/aws/s3") {
 		out.KMSKey = b.Asked.Key
 	}
-	return out, true
+	return out
 }
