@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -16,19 +15,7 @@ import (
 
 func TestTwoServersOnOnePostgreSQLTurnEveryMachineOnce(t *testing.T) {
 	t.Parallel()
-	cluster, err := postgrestest.Start(t.Context())
-	if errors.Is(err, postgrestest.ErrMissing) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	dsn := cluster.New(t)
+	dsn := postgrestest.Need(t).New(t)
 	nouns := store.Define(store.Schema[tally]{Table: "tallies"})
 	var done atomic.Int64
 	step := func(s tally, e engine.Event) (engine.Turn[tally], error) {
@@ -102,7 +89,7 @@ func TestTwoServersOnOnePostgreSQLTurnEveryMachineOnce(t *testing.T) {
 	if err := <-listened; err != nil {
 		t.Error(err)
 	}
-	err = dbs[0].View(t.Context(), func(ctx context.Context, r store.Reader) error {
+	err := dbs[0].View(t.Context(), func(ctx context.Context, r store.Reader) error {
 		docs, err := nouns.List(ctx, r, scope, store.Query{})
 		for _, d := range docs {
 			if fmt.Sprint(d.Value.Seen) != "[begin end]" {

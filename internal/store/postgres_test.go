@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 
 	"github.com/penstock-ci/penstock/internal/store"
@@ -27,26 +26,9 @@ func openPostgres(t *testing.T, dsn string, tables ...store.Table) *store.SQL {
 	return db
 }
 
-func cluster(t *testing.T) *postgrestest.Cluster {
-	t.Helper()
-	c, err := postgrestest.Start(t.Context())
-	if errors.Is(err, postgrestest.ErrMissing) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
-}
-
 func TestPostgreSQLKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	c := cluster(t)
+	c := postgrestest.Need(t)
 	storetest.Run(t, func(t *testing.T, tables ...store.Table) *store.SQL { return openPostgres(t, c.New(t), tables...) })
 	t.Run("a commit on one server wakes another", func(t *testing.T) {
 		t.Parallel()

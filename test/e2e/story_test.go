@@ -47,16 +47,7 @@ func TestStory(t *testing.T) { story(t) }
 // TestStoryOnPostgreSQL is the same with PostgreSQL in place of the data folder's SQLite.
 func TestStoryOnPostgreSQL(t *testing.T) {
 	binary(t)
-	cluster, err := postgrestest.Start(t.Context())
-	if err != nil {
-		t.Fatalf("start a PostgreSQL (make test installs it): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Setenv("PENSTOCK_DATABASE", cluster.New(t))
+	t.Setenv("PENSTOCK_DATABASE", postgrestest.Need(t).New(t))
 	story(t)
 }
 

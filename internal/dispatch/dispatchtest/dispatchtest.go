@@ -41,7 +41,17 @@ func New(t testing.TB, tables []store.Table, handlers ...op.Handler) *Dispatcher
 // With is New with policies of the test's own, or nil for "root alone may".
 func With(t testing.TB, policies dispatch.Policies, tables []store.Table, handlers ...op.Handler) *Dispatcher {
 	t.Helper()
-	db := storetest.Open(t, tables...)
+	return on(t, storetest.Open(t, tables...), policies, handlers)
+}
+
+// On is New on a database of the test's own, its tables made.
+func On(t testing.TB, db *store.SQL, handlers ...op.Handler) *Dispatcher {
+	t.Helper()
+	return on(t, db, permissive{}, handlers)
+}
+
+func on(t testing.TB, db *store.SQL, policies dispatch.Policies, handlers []op.Handler) *Dispatcher {
+	t.Helper()
 	d, err := dispatch.New(dispatch.Deps{
 		DB: db, Handlers: handlers, Policies: policies, Receipts: store.Receipts{}, Clock: clock.System{}, Log: slog.New(slog.DiscardHandler),
 	})

@@ -38,14 +38,21 @@ func (obeyed) Wait(context.Context, uint64) error { return nil }
 
 func open(t *testing.T) cloud {
 	t.Helper()
-	c := cloud{t: t, records: network.NewRecords(), sent: new([]engine.Event)}
+	tables, up := prepare()
+	return up(t, dispatchtest.New(t, tables))
+}
+
+// prepare gives the tables that the cloud needs, and what puts it on a dispatcher.
+func prepare() ([]store.Table, func(*testing.T, *dispatchtest.Dispatcher) cloud) {
+	c := cloud{records: network.NewRecords(), sent: new([]engine.Event)}
 	deps := ec2.Deps{Records: c.records, Network: obeyed{}, Engine: inbox{c.sent}, Clock: clock.System{}}
-	c.service = ec2.New(deps)
-	c.Dispatcher = dispatchtest.New(t, append(c.service.Tables(), c.records.Tables()...))
-	deps.DB = c.DB
-	c.service = ec2.New(deps)
-	c.Add(t, c.service.Handlers()...)
-	return c
+	return append(ec2.New(deps).Tables(), c.records.Tables()...), func(t *testing.T, d *dispatchtest.Dispatcher) cloud {
+		t.Helper()
+		deps.DB = d.DB
+		c.t, c.Dispatcher, c.service = t, d, ec2.New(deps)
+		c.Add(t, c.service.Handlers()...)
+		return c
+	}
 }
 
 func call[I, O any](c cloud, o op.Op[I, O], in I) *O {

@@ -31,6 +31,24 @@ type Cluster struct {
 	databases atomic.Int64
 }
 
+// Need is a cluster for one test; the test is skipped where PostgreSQL is not installed.
+func Need(t testing.TB) *Cluster {
+	t.Helper()
+	c, err := Start(t.Context())
+	if errors.Is(err, ErrMissing) {
+		t.Skipf("SKIPPED LOUDLY: %v; make test installs it", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
 // Start makes and starts a cluster, as user postgres when we are root.
 func Start(ctx context.Context) (*Cluster, error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
