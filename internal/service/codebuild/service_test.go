@@ -12,6 +12,7 @@ import (
 	"time"
 
 	api "github.com/penstock-ci/penstock/api/codebuild"
+	"github.com/penstock-ci/penstock/internal/clock"
 	"github.com/penstock-ci/penstock/internal/compute"
 	"github.com/penstock-ci/penstock/internal/dispatch/dispatchtest"
 	"github.com/penstock-ci/penstock/internal/op"
@@ -354,7 +355,7 @@ func (p *nopPods) asked(name string) compute.Pod {
 
 func TestRoleWithoutLogPermissionFailsInTheQueue(t *testing.T) {
 	t.Parallel()
-	w := newWorldFor(t, &nopPods{}, "", func(t testing.TB, tables []store.Table, handlers ...op.Handler) *dispatchtest.Dispatcher {
+	w := newWorldFor(t, &nopPods{}, "", clock.System{}, func(t testing.TB, tables []store.Table, handlers ...op.Handler) *dispatchtest.Dispatcher {
 		return dispatchtest.With(t, nil, tables, handlers...) // root alone may do anything
 	})
 	w.project("pp", echoSpec, false)

@@ -63,16 +63,16 @@ const testRole = "arn:aws:iam::100000000001:role/build"
 
 func newWorld(t *testing.T, pods Pods, runnerDir string) *world {
 	t.Helper()
-	return newWorldFor(t, pods, runnerDir, dispatchtest.New)
+	return newWorldFor(t, pods, runnerDir, clock.System{}, dispatchtest.New)
 }
 
-// newWorldFor is newWorld with another dispatcher.
-func newWorldFor(t *testing.T, pods Pods, runnerDir string, dispatcher func(testing.TB, []store.Table, ...op.Handler) *dispatchtest.Dispatcher) *world {
+// newWorldFor is newWorld with another clock and dispatcher.
+func newWorldFor(t *testing.T, pods Pods, runnerDir string, clk clock.Clock, dispatcher func(testing.TB, []store.Table, ...op.Handler) *dispatchtest.Dispatcher) *world {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	images := &heldImages{}
 	s := New(Deps{
-		Images: images, Pods: pods, Clock: clock.System{}, Log: log, RunnerDir: runnerDir, Secret: []byte("test"), Places: 4, MTU: 1400,
+		Images: images, Pods: pods, Clock: clk, Log: log, RunnerDir: runnerDir, Secret: []byte("test"), Places: 4, MTU: 1400,
 		Ticket:  func(string, string, time.Time) (string, error) { return "/v2/credentials/ticket", nil },
 		Curated: "penstock/build:1",
 		Trust:   func() string { return testCertificate },
@@ -98,7 +98,7 @@ func newWorldFor(t *testing.T, pods Pods, runnerDir string, dispatcher func(test
 
 // run starts the loops of a server for s.
 func (w *world) run(s *Service) {
-	e := engine.New(engine.Deps{DB: w.aws.DB, Stream: eventstream.New(clock.System{}), Clock: clock.System{}, Log: s.Log})
+	e := engine.New(engine.Deps{DB: w.aws.DB, Stream: eventstream.New(s.Clock), Clock: s.Clock, Log: s.Log})
 	e.Register(s.Kinds()...)
 	s.Engine = e
 	ctx, cancel := context.WithCancel(context.Background())
@@ -326,3 +326,27 @@ const testCertificate = `-----BEGIN CERTIFICATE-----
 MIIBdDCCARmgAwIBAgIUEXAMPLEEXAMPLEEXAMPLEEXAMPLEwCgYIKoZIzj0EAwIw
 -----END CERTIFICATE-----
 `
+
+// start starts a build.
+func (w *world) start(in *api.StartBuildInput) (*api.Build, error) {
+	out, err := op.Call(w.t.Context(), w.aws, w.aws.Root(), api.StartBuild, in)
+	if err != nil {
+		return nil, err
+	}
+	return out.Build, nil
+}
+
+// again starts one more build, behind whose turn everything else has been looked at.
+func (w *world) again(project string) string {
+	w.t.Helper()
+	return *w.startBuild(project).Id
+}
+
+// awaitTurn returns once a build waits for a place: its first effect is done.
+func (w *world) awaitTurn(id string) {
+	w.t.Helper()
+	w.await(id, func(Build) bool {
+		held, err := w.take(w.t.Context(), dispatchtest.Scope, id)
+		return err == nil && !held
+	})
+}
