@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	api "github.com/penstock-ci/penstock/api/events"
@@ -22,12 +23,14 @@ const (
 
 // Delivery is one event on its way to one target. Its key is fact/rule/target.
 type Delivery struct {
-	Rule   string
-	Target Target
-	Event  json.RawMessage
-	Status string // PENDING, DELIVERED, FAILED
-	Reason string `json:",omitzero"`
-	At     time.Time
+	Rule    string // its name
+	RuleARN string
+	Target  Target
+	Event   json.RawMessage
+	Status  string    // PENDING, DELIVERED, FAILED
+	Reason  string    `json:",omitzero"`
+	Taken   time.Time // when the rule took the event
+	At      time.Time // of the last change
 }
 
 // ended sorts what may be swept: the time of the ended ones.
@@ -71,19 +74,11 @@ func (s *Service) match(ctx context.Context, tx store.Tx, f eventstream.Fact) er
 		return fmt.Errorf("write the event of fact %s: %w", f.ID, err)
 	}
 	for _, r := range rules {
-		if r.Value.State != api.RuleStateEnabled {
-			continue
-		}
-		p, err := s.compiled(r.Value.Pattern)
-		if err != nil {
-			s.Log.Error("a rule's pattern cannot be read", "rule", r.Key, "error", err)
-			continue
-		}
-		if !p.Matches(body) {
+		if r.Value.State != api.RuleStateEnabled || !s.meant(r, f, body) {
 			continue
 		}
 		for _, target := range r.Value.Targets {
-			if err := s.send(ctx, tx, f, r.Key, target, body); err != nil {
+			if err := s.send(ctx, tx, f, r, target, body); err != nil {
 				return err
 			}
 		}
@@ -91,9 +86,25 @@ func (s *Service) match(ctx context.Context, tx store.Tx, f eventstream.Fact) er
 	return nil
 }
 
-func (s *Service) send(ctx context.Context, tx store.Tx, f eventstream.Fact, rule string, target Target, body []byte) error {
-	key := f.ID + "/" + rule + "/" + target.ID
-	d := Delivery{Rule: rule, Target: target, Event: body, Status: "PENDING", At: s.Clock.Now()}
+// meant tells whether the fact is one that the rule waits for.
+func (s *Service) meant(r store.Doc[Rule], f eventstream.Fact, body []byte) bool {
+	if isOccurrence(f) {
+		return slices.Contains(f.Resources, r.Value.ARN)
+	}
+	if r.Value.Pattern == "" {
+		return false
+	}
+	p, err := s.compiled(r.Value.Pattern)
+	if err != nil {
+		s.Log.Error("a rule's pattern cannot be read", "rule", r.Key, "error", err)
+		return false
+	}
+	return p.Matches(body)
+}
+
+func (s *Service) send(ctx context.Context, tx store.Tx, f eventstream.Fact, r store.Doc[Rule], target Target, body []byte) error {
+	key := f.ID + "/" + r.Key + "/" + target.ID
+	d := Delivery{Rule: r.Key, RuleARN: r.Value.ARN, Target: target, Event: body, Status: "PENDING", Taken: s.Clock.Now(), At: s.Clock.Now()}
 	_, err := s.deliveries.Put(ctx, tx, f.Scope, key, d, 0)
 	if errors.Is(err, store.ErrVersion) {
 		return nil // made already

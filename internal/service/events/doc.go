@@ -2,8 +2,9 @@
 // the default bus, their targets, and events of one's own. A consumer of the fact
 // stream matches each fact with the rules of its account and region; each target
 // becomes a delivery, a small machine whose effect calls the target as the target's
-// role, once.
+// role, once. A rule with a schedule is a machine with a timer: each occurrence is a
+// fact for that rule alone.
 //
-// Targets are pipelines and build projects; others, schedules, other buses, archives
-// and pipes are refused.
+// Targets are pipelines and build projects; others, other buses, archives and pipes
+// are refused.
 package events

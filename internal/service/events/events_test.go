@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/penstock-ci/penstock/api/codepipeline"
@@ -26,19 +27,21 @@ type bench struct {
 	*dispatchtest.Dispatcher
 	stream  *eventstream.Log
 	started chan op.Caller
+	given   chan *codepipeline.StartPipelineExecutionInput
 }
 
 func setup(t *testing.T) *bench {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	b := &bench{stream: eventstream.New(clock.System{}), started: make(chan op.Caller, 10)}
+	b := &bench{stream: eventstream.New(clock.System{}), started: make(chan op.Caller, 10), given: make(chan *codepipeline.StartPipelineExecutionInput, 10)}
 	b.Dispatcher = dispatchtest.New(t, events.New(events.Deps{}).Tables())
 	run := engine.New(engine.Deps{DB: b.DB, Stream: b.stream, Clock: clock.System{}, Log: log})
 	svc := events.New(events.Deps{DB: b.DB, Stream: b.stream, Engine: run, AWS: b, Guard: b, Clock: clock.System{}, Log: log})
 	run.Register(svc.Kinds()...)
 	b.Add(t, svc.Handlers()...)
-	b.Add(t, op.Change(codepipeline.StartPipelineExecution, nil, func(_ context.Context, _ store.Tx, c op.Caller, _ *codepipeline.StartPipelineExecutionInput) (*codepipeline.StartPipelineExecutionOutput, error) {
+	b.Add(t, op.Change(codepipeline.StartPipelineExecution, nil, func(_ context.Context, _ store.Tx, c op.Caller, in *codepipeline.StartPipelineExecutionInput) (*codepipeline.StartPipelineExecutionOutput, error) {
 		b.started <- c
+		b.given <- in
 		return &codepipeline.StartPipelineExecutionOutput{}, nil
 	}))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -100,6 +103,42 @@ func TestMatchedFactStartsThePipelineOnceAsTheTargetsRole(t *testing.T) {
 	}
 }
 
+// TestScheduleStartsThePipeline: at each occurrence, with what the target is given,
+// until the rule is disabled.
+func TestScheduleStartsThePipeline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		put := &api.PutRuleInput{Name: new("nightly"), ScheduleExpression: new("rate(2 hours)")}
+		if _, err := op.Call(t.Context(), b, b.Root(), api.PutRule, put); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		_, err := op.Call(t.Context(), b, b.Root(), api.PutTargets, &api.PutTargetsInput{Rule: put.Name, Targets: []api.Target{{
+			Id: new("p"), Arn: new("arn:aws:codepipeline:us-east-1:100000000001:app"), RoleArn: new(role),
+			InputTransformer: &api.InputTransformer{InputTemplate: new(`{"variables": [{"name": "BY", "value": "<aws.events.rule-name>"}]}`)},
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 3 {
+			in := <-b.given
+			if after := time.Since(begun).Round(time.Minute); after != time.Duration(n+1)*2*time.Hour || len(in.Variables) != 1 || *in.Variables[0].Value != "nightly" {
+				t.Errorf("start %d came after %s with %v", n, after, in.Variables)
+			}
+		}
+		if _, err := op.Call(t.Context(), b, b.Root(), api.DisableRule, &api.DisableRuleInput{Name: put.Name}); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(12 * time.Hour) // of the bubble's clock
+		select {
+		case <-b.given:
+			t.Error("a disabled rule started the pipeline")
+		default:
+		}
+	})
+}
+
 func TestWhatIsNeverDeliveredIsRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -119,7 +158,8 @@ func TestWhatIsNeverDeliveredIsRefused(t *testing.T) {
 		"a topic":             put(api.Target{Arn: new("arn:aws:sns:us-east-1:100000000001:t")}),
 		"no role":             put(api.Target{Arn: new("arn:aws:codepipeline:us-east-1:100000000001:app")}),
 		"two inputs":          put(api.Target{Arn: new("arn:aws:codepipeline:us-east-1:100000000001:app"), RoleArn: new(role), Input: new("{}"), InputPath: new("$")}),
-		"a schedule":          rule(api.PutRuleInput{ScheduleExpression: new("rate(1 minute)")}),
+		"a wrong schedule":    rule(api.PutRuleInput{ScheduleExpression: new("rate(1 minutes)")}),
+		"neither":             rule(api.PutRuleInput{}),
 		"a wrong pattern":     rule(api.PutRuleInput{EventPattern: new(`{"a":"b"}`)}),
 		"a rule with targets": withTargets,
 	} {

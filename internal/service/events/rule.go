@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	api "github.com/penstock-ci/penstock/api/events"
+	"github.com/penstock-ci/penstock/internal/engine"
 	"github.com/penstock-ci/penstock/internal/eventpattern"
 	"github.com/penstock-ci/penstock/internal/op"
 	"github.com/penstock-ci/penstock/internal/store"
@@ -40,14 +41,19 @@ func (s *Service) putRule(ctx context.Context, tx store.Tx, c op.Caller, in *api
 	if err := onBus(in.EventBusName); err != nil {
 		return nil, err
 	}
-	if in.ScheduleExpression != nil {
-		return nil, invalid("Parameter ScheduleExpression is not supported by Penstock: rules match event patterns. See docs/parity.md.")
-	}
-	if in.EventPattern == nil {
+	pattern, schedule := op.Val(in.EventPattern), op.Val(in.ScheduleExpression)
+	if pattern == "" && schedule == "" {
 		return nil, invalid("Parameter(s) EventPattern or ScheduleExpression must be specified.")
 	}
-	if _, err := eventpattern.Parse(*in.EventPattern); err != nil {
-		return nil, api.InvalidEventPatternException("Event pattern is not valid. Reason: %v", err)
+	if pattern != "" {
+		if _, err := eventpattern.Parse(pattern); err != nil {
+			return nil, api.InvalidEventPatternException("Event pattern is not valid. Reason: %v", err)
+		}
+	}
+	if schedule != "" {
+		if _, err := parseSchedule(schedule); err != nil {
+			return nil, invalid(err.Error())
+		}
 	}
 	if in.RoleArn != nil {
 		if err := s.pass(ctx, tx, c, *in.RoleArn); err != nil {
@@ -60,15 +66,24 @@ func (s *Service) putRule(ctx context.Context, tx store.Tx, c op.Caller, in *api
 		return nil, err
 	}
 	r := d.Value
-	r.Pattern, r.State, r.Description, r.RoleARN = *in.EventPattern, op.Or(in.State, api.RuleStateEnabled), op.Val(in.Description), op.Val(in.RoleArn)
+	r.ARN, r.Pattern, r.Schedule = ruleARN(c.Scope, name), pattern, schedule
+	r.State, r.Description, r.RoleARN = op.Or(in.State, api.RuleStateEnabled), op.Val(in.Description), op.Val(in.RoleArn)
 	if d.Version == 0 {
 		r.CreatedBy = c.Account
 		r.Tags = tagMap(in.Tags)
 	}
-	if _, err := s.rules.Put(ctx, tx, c.Scope, name, r, d.Version); err != nil {
+	if err := s.keep(ctx, tx, c.Scope, name, r, d.Version); err != nil {
 		return nil, err
 	}
-	return &api.PutRuleOutput{RuleArn: new(ruleARN(c.Scope, name))}, nil
+	return &api.PutRuleOutput{RuleArn: &r.ARN}, nil
+}
+
+// keep writes the rule and lets its machine set or take back the schedule's timer.
+func (s *Service) keep(ctx context.Context, tx store.Tx, scope store.Scope, name string, r Rule, old store.Version) error {
+	if _, err := s.rules.Put(ctx, tx, scope, name, r, old); err != nil {
+		return err
+	}
+	return s.Engine.Send(ctx, tx, engine.ID{Scope: scope, Kind: ruleKind, Key: name}, engine.Event{Name: "changed"})
 }
 
 // pass checks that the caller may give the role to EventBridge, and that the role trusts it.
@@ -88,7 +103,7 @@ func (s *Service) describeRule(ctx context.Context, r store.Reader, c op.Caller,
 		return nil, err
 	}
 	return &api.DescribeRuleOutput{
-		Name: &d.Key, Arn: new(ruleARN(c.Scope, d.Key)), EventPattern: &d.Value.Pattern, State: &d.Value.State,
+		Name: &d.Key, Arn: new(ruleARN(c.Scope, d.Key)), EventPattern: op.Opt(d.Value.Pattern), ScheduleExpression: op.Opt(d.Value.Schedule), State: &d.Value.State,
 		Description: op.Opt(d.Value.Description), RoleArn: op.Opt(d.Value.RoleARN), EventBusName: new(bus), CreatedBy: &d.Value.CreatedBy,
 	}, nil
 }
@@ -112,7 +127,7 @@ func (s *Service) listRules(ctx context.Context, r store.Reader, c op.Caller, in
 			break
 		}
 		out.Rules = append(out.Rules, api.Rule{
-			Name: &d.Key, Arn: new(ruleARN(c.Scope, d.Key)), EventPattern: &d.Value.Pattern, State: &d.Value.State,
+			Name: &d.Key, Arn: new(ruleARN(c.Scope, d.Key)), EventPattern: op.Opt(d.Value.Pattern), ScheduleExpression: op.Opt(d.Value.Schedule), State: &d.Value.State,
 			Description: op.Opt(d.Value.Description), RoleArn: op.Opt(d.Value.RoleARN), EventBusName: new(bus),
 		})
 	}
@@ -127,8 +142,7 @@ func (s *Service) alter(ctx context.Context, tx store.Tx, scope store.Scope, nam
 	if err := f(&d.Value); err != nil {
 		return err
 	}
-	_, err = s.rules.Put(ctx, tx, scope, d.Key, d.Value, d.Version)
-	return err
+	return s.keep(ctx, tx, scope, d.Key, d.Value, d.Version)
 }
 
 func (s *Service) enableRule(ctx context.Context, tx store.Tx, c op.Caller, in *api.EnableRuleInput) (*api.EnableRuleOutput, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/penstock-ci/penstock/api/codebuild"
@@ -28,13 +29,16 @@ func (s *Service) deliver(ctx context.Context, id engine.ID, d Delivery, _ engin
 	var err error
 	switch a.Service {
 	case "codepipeline":
-		_, err = op.Call(ctx, s.AWS, as, codepipeline.StartPipelineExecution, &codepipeline.StartPipelineExecutionInput{Name: &a.Resource})
+		in := &codepipeline.StartPipelineExecutionInput{}
+		if err := d.read(in); err != nil {
+			return nil, engine.Permanent(fmt.Errorf("the input of target %s is not StartPipelineExecution's: %w", d.Target.ID, err))
+		}
+		in.Name = &a.Resource
+		_, err = op.Call(ctx, s.AWS, as, codepipeline.StartPipelineExecution, in)
 	case "codebuild":
 		in := &codebuild.StartBuildInput{}
-		if text := d.input(); text != "" {
-			if err := json.Unmarshal([]byte(text), in); err != nil {
-				return nil, engine.Permanent(fmt.Errorf("the input of target %s is not StartBuild's: %w", d.Target.ID, err))
-			}
+		if err := d.read(in); err != nil {
+			return nil, engine.Permanent(fmt.Errorf("the input of target %s is not StartBuild's: %w", d.Target.ID, err))
 		}
 		in.ProjectName = new(strings.TrimPrefix(a.Resource, "project/"))
 		_, err = op.Call(ctx, s.AWS, as, codebuild.StartBuild, in)
@@ -51,19 +55,35 @@ func (s *Service) deliver(ctx context.Context, id engine.ID, d Delivery, _ engin
 	return &engine.Event{Name: "delivered", At: s.Clock.Now()}, nil
 }
 
-// input is what the target asked to be given in place of the whole event. Only a
-// constant is of use to StartBuild; paths and templates are applied to the event.
-func (d Delivery) input() string {
+// read fills in with what the target asked to be given in place of the whole event,
+// if it did: the members of StartBuild or StartPipelineExecution.
+func (d Delivery) read(in any) error {
+	text := ""
 	switch {
 	case d.Target.Input != "":
-		return d.Target.Input
+		text = d.Target.Input
 	case d.Target.InputPath != "":
 		raw, _ := at(d.Event, d.Target.InputPath)
-		return string(raw)
+		text = string(raw)
 	case d.Target.Template != "":
-		return transform(d.Target.Template, d.Target.Paths, d.Event)
+		text = transform(d.Target.Template, d.Target.Paths, d.predefined(), d.Event)
 	}
-	return ""
+	if text == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), in)
+}
+
+// predefined are the variables that EventBridge itself gives to templates.
+func (d Delivery) predefined() map[string]json.RawMessage {
+	quoted := func(s string) json.RawMessage { return json.RawMessage(strconv.Quote(s)) } // names and times: plain ASCII
+	return map[string]json.RawMessage{
+		"aws.events.rule-arn":             quoted(d.RuleARN),
+		"aws.events.rule-name":            quoted(d.Rule),
+		"aws.events.event.ingestion-time": quoted(d.Taken.UTC().Format("2006-01-02T15:04:05Z")),
+		"aws.events.event":                d.Event,
+		"aws.events.event.json":           d.Event,
+	}
 }
 
 // session is the rule's name as far as a session's may have it.

@@ -52,7 +52,10 @@ func (s *Service) Tables() []store.Table { return []store.Table{s.rules, s.deliv
 
 // Kinds are the service's machines.
 func (s *Service) Kinds() []engine.Kind {
-	return []engine.Kind{engine.Machine(deliveryKind, s.deliveries, step, map[string]engine.Do[Delivery]{"deliver": s.deliver})}
+	return []engine.Kind{
+		engine.Machine(ruleKind, s.rules, tick, nil),
+		engine.Machine(deliveryKind, s.deliveries, step, map[string]engine.Do[Delivery]{"deliver": s.deliver}),
+	}
 }
 
 // Run matches facts with rules until ctx ends.
@@ -63,7 +66,9 @@ func (s *Service) Run(ctx context.Context) error {
 
 // Rule is a row; its key is the name.
 type Rule struct {
-	Pattern     string
+	ARN         string
+	Pattern     string `json:",omitzero"`
+	Schedule    string `json:",omitzero"` // its ScheduleExpression; the rule is a machine that keeps the timer
 	State       string
 	Description string
 	RoleARN     string

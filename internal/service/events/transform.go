@@ -44,7 +44,7 @@ func at(event []byte, path string) (json.RawMessage, bool) {
 
 // transform puts the values of paths, and the predefined ones, in place of <name>. A
 // value inside quotes is put without its own.
-func transform(template string, paths map[string]string, event []byte) string {
+func transform(template string, paths map[string]string, predefined map[string]json.RawMessage, event []byte) string {
 	var out strings.Builder
 	for rest := template; rest != ""; {
 		before, after, ok := strings.Cut(rest, "<")
@@ -57,13 +57,12 @@ func transform(template string, paths map[string]string, event []byte) string {
 			break
 		}
 		rest = tail
-		var value json.RawMessage
-		switch path, known := paths[name]; {
-		case known:
+		value, known := predefined[name]
+		if path, own := paths[name]; own {
+			known = true
 			value, _ = at(event, path)
-		case name == "aws.events.event.json" || name == "aws.events.event":
-			value = event
-		default:
+		}
+		if !known {
 			out.WriteString("<" + name + ">")
 			continue
 		}
