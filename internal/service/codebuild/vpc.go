@@ -69,7 +69,8 @@ func (s *Service) attach(ctx context.Context, _ engine.ID, b Build, _ engine.Eff
 	}
 	a, err := s.makeInterface(ctx, b, token)
 	if e, ok := errors.AsType[*op.Error](err); ok && !e.IsServerFault() {
-		return s.refuse("VPC_CLIENT_ERROR", "Unexpected EC2 error: %s", e.Code)
+		// AWS tells the code alone; whoever reads it wants to know what is lacking.
+		return s.refuse("VPC_CLIENT_ERROR", "Unexpected EC2 error: %s: %s", e.Code, e.Message)
 	}
 	if err != nil {
 		return nil, err
