@@ -25,6 +25,7 @@ import (
 // Env is how a client reaches the server: what penstock env prints.
 type Env struct {
 	Endpoint, AccessKeyID, SecretAccessKey, Region, Account string
+	SessionToken                                            string // of temporary credentials
 }
 
 // Clients are the official SDK's, one for each service of the stack.
@@ -49,7 +50,7 @@ func Connect(ctx context.Context, env Env) (*Clients, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithRegion(env.Region),
 		config.WithBaseEndpoint(env.Endpoint),
-		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(env.AccessKeyID, env.SecretAccessKey, "")),
+		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(env.AccessKeyID, env.SecretAccessKey, env.SessionToken)),
 		// A server that is killed in the middle is back within seconds.
 		config.WithRetryMaxAttempts(8),
 	)

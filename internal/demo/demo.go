@@ -43,7 +43,7 @@ const deliveryTime = 6 * time.Minute
 type Demo struct {
 	Options
 	stack      *Stack
-	repository *repository
+	repository *Repository
 	watch      *watcher
 	site, host string
 	rows       []row
@@ -92,21 +92,21 @@ func (d *Demo) makeStack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.stack = &Stack{aws: aws, env: env}
-	for _, s := range d.stack.steps() {
-		at := d.Clock.Now()
-		if err := s.do(ctx); err != nil {
-			return err
-		}
-		fmt.Fprintf(d.Out, "   %-100s %5.1f s\n", s.says, d.Clock.Now().Sub(at).Seconds())
+	at := d.Clock.Now()
+	d.stack, err = NewStack(ctx, aws, env, func(part string) {
+		now := d.Clock.Now()
+		fmt.Fprintf(d.Out, "   %-100s %5.1f s\n", part, now.Sub(at).Seconds())
+		at = now
+	})
+	if err != nil {
+		return err
 	}
 	d.watch = &watcher{stack: d.stack, out: d.Out, clock: d.Clock}
-	// The clone URL's host is AWS's own and does not resolve here: Git goes to the endpoint, same path.
-	d.repository = &repository{dir: filepath.Join(d.Data, name), remote: env.Endpoint + "/v1/repos/" + name, helper: d.Helper, files: d.Files}
+	d.repository = NewRepository(filepath.Join(d.Data, name), env, d.Helper, d.Files)
 	if d.site, d.host, err = d.Server.Site(ctx, d.stack.balancerDNS); err != nil {
 		return err
 	}
-	return d.repository.start(ctx)
+	return d.repository.Start(ctx)
 }
 
 func (d *Demo) first(ctx context.Context) error {
@@ -221,7 +221,7 @@ func (d *Demo) deliver(ctx context.Context, message string, want types.PipelineE
 	if err != nil {
 		return err
 	}
-	commit, err := d.repository.push(ctx, message)
+	commit, err := d.repository.Push(ctx, message)
 	if err != nil {
 		return err
 	}

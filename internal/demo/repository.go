@@ -10,15 +10,21 @@ import (
 	"strings"
 )
 
-// repository is a working copy of the application, pushed with the git program.
-type repository struct {
+// Repository is a working copy of the application, pushed with the git program.
+type Repository struct {
 	dir, remote string
 	helper      string // git's credential helper: this binary's git-credential
 	files       fs.FS  // examples/core-app
 }
 
-// start lays down the first commit's files and points origin to the clone URL.
-func (r *repository) start(ctx context.Context) error {
+// NewRepository is one in the folder dir, which Start makes.
+func NewRepository(dir string, env Env, helper string, files fs.FS) *Repository {
+	// The clone URL's host is AWS's own and does not resolve here: Git goes to the endpoint, same path.
+	return &Repository{dir: dir, remote: env.Endpoint + "/v1/repos/" + name, helper: helper, files: files}
+}
+
+// Start lays down the first commit's files and points origin to the clone URL.
+func (r *Repository) Start(ctx context.Context) error {
 	if err := os.RemoveAll(r.dir); err != nil {
 		return fmt.Errorf("empty the working copy: %w", err)
 	}
@@ -41,12 +47,12 @@ func (r *repository) start(ctx context.Context) error {
 }
 
 // change lays next/<folder> over the working copy.
-func (r *repository) change(folder string) error {
+func (r *Repository) change(folder string) error {
 	return r.lay("next/"+folder, func(string) bool { return false })
 }
 
 // lay copies the files below root into the working copy.
-func (r *repository) lay(root string, skip func(string) bool) error {
+func (r *Repository) lay(root string, skip func(string) bool) error {
 	return fs.WalkDir(r.files, root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || skip(path) {
 			return err
@@ -67,8 +73,8 @@ func (r *repository) lay(root string, skip func(string) bool) error {
 	})
 }
 
-// push commits all and pushes; it returns the commit's id.
-func (r *repository) push(ctx context.Context, message string) (string, error) {
+// Push commits all and pushes; it returns the commit's id.
+func (r *Repository) Push(ctx context.Context, message string) (string, error) {
 	for _, args := range [][]string{{"add", "--all"}, {"commit", "--quiet", "--message", message}, {"push", "--quiet", "origin", "main"}} {
 		if _, err := r.git(ctx, args...); err != nil {
 			return "", err
@@ -77,7 +83,7 @@ func (r *repository) push(ctx context.Context, message string) (string, error) {
 	return r.git(ctx, "rev-parse", "HEAD")
 }
 
-func (r *repository) git(ctx context.Context, args ...string) (string, error) {
+func (r *Repository) git(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = r.dir
 	cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null")

@@ -33,6 +33,19 @@ type Stack struct {
 	cluster, pipeline, cloneURL, log string
 }
 
+// NewStack makes the stack of examples/core-app. told hears of each part once it is
+// made.
+func NewStack(ctx context.Context, aws *Clients, env Env, told func(part string)) (*Stack, error) {
+	s := &Stack{aws: aws, env: env}
+	for _, part := range s.steps() {
+		if err := part.do(ctx); err != nil {
+			return nil, err
+		}
+		told(part.says)
+	}
+	return s, nil
+}
+
 // step is one part of the stack, with what it tells the reader.
 type step struct {
 	says string

@@ -8,21 +8,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 )
 
-// statement is one permission of a role. Each is needed: without it a step of
+// Statement is one permission of a role. Each is needed: without it a step of
 // the story fails.
-type statement struct {
+type Statement struct {
 	Sid      string
 	Effect   string
 	Action   []string
 	Resource []string
 }
 
-func allow(sid string, actions []string, resources ...string) statement {
-	return statement{Sid: sid, Effect: "Allow", Action: actions, Resource: resources}
+func allow(sid string, actions []string, resources ...string) Statement {
+	return Statement{Sid: sid, Effect: "Allow", Action: actions, Resource: resources}
 }
 
-// statements of the four roles, by role name.
-func statements(env Env) map[string][]statement {
+// Permissions are what the four roles are allowed, by role name.
+func (s *Stack) Permissions() map[string][]Statement {
+	env := s.env
 	in := func(service, resource string) string {
 		return fmt.Sprintf("arn:aws:%s:%s:%s:%s", service, env.Region, env.Account, resource)
 	}
@@ -35,7 +36,7 @@ func statements(env Env) map[string][]statement {
 		service   = in("ecs", "service/"+name+"/"+name)
 		execution = "arn:aws:iam::" + env.Account + ":role/" + name + "-execution"
 	)
-	return map[string][]statement{
+	return map[string][]Statement{
 		name + "-pipeline": {
 			allow("Source", []string{"codecommit:GetBranch", "codecommit:GetCommit", "codecommit:UploadArchive", "codecommit:GetUploadArchiveStatus", "codecommit:CancelUploadArchive"}, in("codecommit", name)),
 			allow("Artifacts", []string{"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"}, bucket+"/*"),
@@ -66,7 +67,7 @@ func statements(env Env) map[string][]statement {
 }
 
 func (s *Stack) makeRoles(ctx context.Context) error {
-	permissions := statements(s.env)
+	permissions := s.Permissions()
 	for _, r := range []struct {
 		role, service string
 		arn           *string
@@ -82,14 +83,15 @@ func (s *Stack) makeRoles(ctx context.Context) error {
 			return wrap(err, "create the role %s", r.role)
 		}
 		*r.arn = *made.Role.Arn
-		if err := s.putPolicy(ctx, r.role, permissions[r.role]); err != nil {
+		if err := s.Permit(ctx, r.role, permissions[r.role]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Stack) putPolicy(ctx context.Context, role string, allowed []statement) error {
+// Permit writes the role's policy: these statements in place of those it had.
+func (s *Stack) Permit(ctx context.Context, role string, allowed []Statement) error {
 	document, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": allowed})
 	if err != nil {
 		return err
