@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -64,7 +63,7 @@ func (b *build) uploadOne(ctx context.Context, a protocol.Artifact) (protocol.St
 		if stored.Key != "" {
 			key = strings.TrimSuffix(stored.Key, "/") + "/" + f.name
 		}
-		err = b.objects.put(ctx, a.Bucket, key, fi.Size(), b.objectHeader(a), func() (io.ReadCloser, error) { return os.Open(f.path) })
+		err = b.objects.put(ctx, a.Bucket, key, fi.Size(), b.objectHeader(a.KMSKey), func() (io.ReadCloser, error) { return os.Open(f.path) })
 		if err != nil {
 			return stored, clientError("Failed to upload artifacts: %v", err)
 		}
@@ -132,7 +131,7 @@ func (b *build) uploadZip(ctx context.Context, a protocol.Artifact, files []pick
 		return stored, fmt.Errorf("measure the artifact: %w", err)
 	}
 	stored.MD5, stored.SHA256 = hex.EncodeToString(sum5.Sum(nil)), hex.EncodeToString(sum256.Sum(nil))
-	header := b.objectHeader(a)
+	header := b.objectHeader(a.KMSKey)
 	header["X-Amz-Meta-Codebuild-Content-Md5"] = []string{stored.MD5}
 	header["X-Amz-Meta-Codebuild-Content-Sha256"] = []string{stored.SHA256}
 	err = b.objects.put(ctx, a.Bucket, stored.Key, size, header, func() (io.ReadCloser, error) {
@@ -142,15 +141,6 @@ func (b *build) uploadZip(ctx context.Context, a protocol.Artifact, files []pick
 		return stored, clientError("Failed to upload artifacts: %v", err)
 	}
 	return stored, nil
-}
-
-func (b *build) objectHeader(a protocol.Artifact) http.Header {
-	h := http.Header{"X-Amz-Meta-Codebuild-Buildarn": {b.start.ARN}}
-	if a.KMSKey != "" {
-		h["X-Amz-Server-Side-Encryption"] = []string{"aws:kms"}
-		h["X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"] = []string{a.KMSKey}
-	}
-	return h
 }
 
 // zipFiles writes an archive with the files' modes. A symlink is stored as what it
@@ -201,7 +191,7 @@ func zipFile(z *zip.Writer, f picked, links bool) error {
 	return err
 }
 
-// evaluate lets the build's shell expand an artifact's name.
+// evaluate lets the build's shell expand an artifact's name, or a cache's key.
 func (b *build) evaluate(ctx context.Context, expression string) (string, error) {
 	shell, err := b.session.findShell()
 	if err != nil {
@@ -213,9 +203,9 @@ func (b *build) evaluate(ctx context.Context, expression string) (string, error)
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
-			return "", clientError("Failed to evaluate the artifact name %s: %s", expression, strings.TrimSpace(string(exit.Stderr)))
+			return "", clientError("Failed to evaluate %s: %s", expression, strings.TrimSpace(string(exit.Stderr)))
 		}
-		return "", fmt.Errorf("evaluate the artifact name: %w", err)
+		return "", fmt.Errorf("evaluate %s: %w", expression, err)
 	}
 	return string(out), nil
 }

@@ -35,6 +35,8 @@ type build struct {
 	objects *objects
 	docker  *daemon
 	failed  bool // a phase failed and was not continued
+	// The cache's object, and the one that was restored.
+	cacheAt, cacheHad string
 }
 
 func newBuild(c *client, k clock.Clock) *build {
@@ -104,7 +106,7 @@ func (b *build) prepare(ctx context.Context) error {
 		self: b.self, tmp: b.tmp(), shell: "sh", home: b.start.Sources[0].Dir, dir: b.start.Sources[0].Dir,
 		env: setVariable(os.Environ(), "HOME", "/root"), output: b.log.output, clock: b.clock,
 	}
-	return nil
+	return b.installHelpers()
 }
 
 // work does the phases and returns the build's outcome.
@@ -257,6 +259,7 @@ func (b *build) adopt(ctx context.Context) error {
 		b.log.say("%s", n)
 	}
 	b.log.say("Moving to directory %s", b.session.home)
+	b.restoreCache(ctx)
 	var declared []string
 	for _, p := range b.plan.Phases {
 		if p.Declared {

@@ -24,6 +24,10 @@ func Main(args []string) int {
 	switch {
 	case filepath.Base(args[0]) == "runc":
 		err = wrapRuntime(args)
+	case filepath.Base(args[0]) == hashFilesName:
+		err = hashFiles(args[1:], os.Stdout)
+	case filepath.Base(args[0]) == breakpointName:
+		_, err = fmt.Println("codebuild-breakpoint: debug sessions are not supported, the build goes on")
 	case len(args) > 2 && args[1] == saveStateWord:
 		err = saveState(args[2])
 	case len(args) > 2 && args[1] == gitCredentialWord:

@@ -45,6 +45,9 @@ func (b *build) phase(ctx context.Context, p protocol.Phase) bool {
 		for _, name := range b.plan.Exported {
 			r.Exported = append(r.Exported, protocol.Variable{Name: name, Value: b.session.get(name)})
 		}
+		if err == nil && !b.failed {
+			b.saveCache(ctx)
+		}
 	}
 	if b.end(ctx, r, err) == protocol.Succeeded {
 		return true

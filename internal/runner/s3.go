@@ -127,9 +127,15 @@ func (o *objects) put(ctx context.Context, bucket, key string, size int64, heade
 	return resp.Body.Close()
 }
 
+// object is one of a list.
+type object struct {
+	key      string
+	modified time.Time
+}
+
 // list names the objects below prefix.
-func (o *objects) list(ctx context.Context, bucket, prefix string) ([]string, error) {
-	var keys []string
+func (o *objects) list(ctx context.Context, bucket, prefix string) ([]object, error) {
+	var all []object
 	for token := ""; ; {
 		q := url.Values{"list-type": {"2"}, "prefix": {prefix}}
 		if token != "" {
@@ -143,7 +149,8 @@ func (o *objects) list(ctx context.Context, bucket, prefix string) ([]string, er
 		}
 		var page struct {
 			Contents []struct {
-				Key string `xml:"Key"`
+				Key      string    `xml:"Key"`
+				Modified time.Time `xml:"LastModified"`
 			} `xml:"Contents"`
 			Next string `xml:"NextContinuationToken"`
 		}
@@ -153,10 +160,10 @@ func (o *objects) list(ctx context.Context, bucket, prefix string) ([]string, er
 			return nil, fmt.Errorf("list s3://%s/%s: %w", bucket, prefix, err)
 		}
 		for _, c := range page.Contents {
-			keys = append(keys, c.Key)
+			all = append(all, object{c.Key, c.Modified})
 		}
 		if token = page.Next; token == "" {
-			return keys, nil
+			return all, nil
 		}
 	}
 }

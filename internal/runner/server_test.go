@@ -2,6 +2,7 @@ package runner
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -27,6 +28,7 @@ type server struct {
 	lines   []string
 	reports []protocol.Report
 	objects map[string][]byte
+	stored  []string // keys, in the order of their last storing
 	spec    protocol.SpecRequest
 	http    *http.Server
 	lose    int // answers to swallow: the change is kept, the runner does not learn it
@@ -119,15 +121,36 @@ func (s *server) object(w http.ResponseWriter, r *http.Request) {
 	key := strings.TrimPrefix(r.URL.Path, "/s3/")
 	if r.Method == http.MethodPut {
 		s.objects[key], _ = io.ReadAll(r.Body)
+		s.stored = append(s.stored, key)
+		return
+	}
+	if r.URL.Query().Get("list-type") == "2" {
+		s.list(w, key+"/", r.URL.Query().Get("prefix"))
 		return
 	}
 	b, ok := s.objects[key]
+	if !ok && strings.HasPrefix(key, "cache/") {
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, `<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>`)
+		return
+	}
 	if !ok {
 		w.WriteHeader(http.StatusForbidden)
 		io.WriteString(w, `<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>`)
 		return
 	}
 	w.Write(b)
+}
+
+// list answers a bucket's objects; each is a minute newer than the one before. s.mu is held.
+func (s *server) list(w io.Writer, bucket, prefix string) {
+	io.WriteString(w, "<ListBucketResult>")
+	for i, stored := range s.stored {
+		if key, ok := strings.CutPrefix(stored, bucket); ok && strings.HasPrefix(key, prefix) {
+			fmt.Fprintf(w, "<Contents><Key>%s</Key><LastModified>2026-11-26T10:%02d:00.000Z</LastModified></Contents>", key, i)
+		}
+	}
+	io.WriteString(w, "</ListBucketResult>")
 }
 
 // run starts the runner as a process; the result waits for its end.

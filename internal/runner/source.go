@@ -63,7 +63,7 @@ func (b *build) bringObject(ctx context.Context, src protocol.Source) (string, e
 }
 
 func (b *build) bringFolder(ctx context.Context, src protocol.Source) error {
-	keys, err := b.objects.list(ctx, src.Bucket, src.Key)
+	found, err := b.objects.list(ctx, src.Bucket, src.Key)
 	if err != nil {
 		return clientError("error while downloading key %s, error: %v", src.Key, err)
 	}
@@ -72,7 +72,8 @@ func (b *build) bringFolder(ctx context.Context, src protocol.Source) error {
 		return fmt.Errorf("open the source folder: %w", err)
 	}
 	defer root.Close()
-	for _, key := range keys {
+	for _, o := range found {
+		key := o.key
 		name := strings.TrimPrefix(key, src.Key)
 		if name == "" || strings.HasSuffix(name, "/") {
 			continue

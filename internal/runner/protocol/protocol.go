@@ -120,6 +120,7 @@ type Plan struct {
 	Phases    []Phase    `json:"phases"`
 	Exported  []string   `json:"exported,omitzero"`
 	Artifacts []Artifact `json:"artifacts,omitzero"`
+	Cache     *Cache     `json:"cache,omitzero"`
 	Notes     []string   `json:"notes,omitzero"` // lines to print, such as "Selecting …"
 }
 
@@ -163,6 +164,21 @@ type Artifact struct {
 	NameExpression string `json:"nameExpression,omitzero"`
 	Zip            bool   `json:"zip,omitzero"`
 	KMSKey         string `json:"kmsKey,omitzero"` // "" is the bucket's own encryption
+}
+
+// Cache is what earlier builds kept: brought before INSTALL, kept after POST_BUILD.
+type Cache struct {
+	Paths []string `json:"paths"`
+	// Local keeps folders in the place that Start.LocalCache names; the rest is of S3.
+	Local  bool   `json:"local,omitzero"`
+	Bucket string `json:"bucket,omitzero"`
+	Prefix string `json:"prefix,omitzero"` // of the objects' keys; it ends in a slash
+	// Key and Fallback are expressions of the shell. Without a Key there is one entry.
+	Key      string   `json:"key,omitzero"`
+	Fallback []string `json:"fallback,omitzero"`
+	Restore  bool     `json:"restore,omitzero"`
+	Save     bool     `json:"save,omitzero"`
+	KMSKey   string   `json:"kmsKey,omitzero"` // "" is the bucket's own encryption
 }
 
 // Sync brings lines and reports. Both are numbered from 0 and kept by the runner
