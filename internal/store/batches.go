@@ -14,9 +14,8 @@ import (
 // goroutine under a savepoint of its own; whoever finds nobody waiting behind it
 // commits for all.
 type batches struct {
+	*connection
 	db      *SQL
-	conn    *sql.Conn
-	stmts   map[string]*sql.Stmt
 	waiting atomic.Int64
 	turn    sync.Mutex // held while a member runs, and during the commit
 	open    *batch
@@ -33,22 +32,17 @@ const (
 	// A batch is committed at this size even if more are waiting, so that the first
 	// member does not wait for ever under a steady stream.
 	maxMembers = 256
-	// Statements kept prepared; far above the number of texts in this module.
-	maxStatements = 2000
 )
 
 func newBatches(db *SQL, conn *sql.Conn) *batches {
-	return &batches{db: db, conn: conn, stmts: map[string]*sql.Stmt{}}
+	return &batches{db: db, connection: newConnection(conn)}
 }
 
 func (b *batches) close() error {
 	b.turn.Lock()
 	defer b.turn.Unlock()
 	b.broken = errors.New("database is closed")
-	for _, s := range b.stmts {
-		s.Close()
-	}
-	return b.conn.Close()
+	return b.connection.close()
 }
 
 func (b *batches) update(ctx context.Context, f func(ctx context.Context, tx Tx) error) error {
@@ -143,46 +137,4 @@ func (b *batches) pass() {
 		}
 	}
 	close(open.done)
-}
-
-func (b *batches) run(query string) error {
-	_, err := b.ExecContext(context.Background(), query)
-	return err
-}
-
-// ExecContext implements querier with prepared statements.
-func (b *batches) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	s, err := b.prepare(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return s.ExecContext(ctx, args...)
-}
-
-// QueryContext implements querier with prepared statements.
-func (b *batches) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := b.prepare(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return s.QueryContext(ctx, args...)
-}
-
-func (b *batches) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
-	if s, ok := b.stmts[query]; ok {
-		return s, nil
-	}
-	s, err := b.conn.PrepareContext(context.WithoutCancel(ctx), query)
-	if err != nil {
-		return nil, err
-	}
-	if len(b.stmts) >= maxStatements {
-		for q, old := range b.stmts {
-			old.Close()
-			delete(b.stmts, q)
-			break
-		}
-	}
-	b.stmts[query] = s
-	return s, nil
 }

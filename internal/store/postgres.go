@@ -25,17 +25,20 @@ func (db *SQL) openPostgres(ctx context.Context, dsn string) error {
 	if err := pool.PingContext(ctx); err != nil {
 		return fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	db.read, db.write = pool, pool
+	db.write = pool
 	db.startNotify(dsn)
 	return nil
 }
 
-// viewIsolation: a View is one snapshot. SQLite's always is, and refuses to be told.
-func (db *SQL) viewIsolation() sql.IsolationLevel {
-	if db.dialect == sqliteDialect {
-		return sql.LevelDefault
+// viewPostgres runs f on one snapshot. The transaction outlives a cancelled ctx until f
+// returns; each statement looks at ctx itself.
+func (db *SQL) viewPostgres(ctx context.Context, f func(q querier) error) error {
+	tx, err := db.write.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
+	if err != nil {
+		return fmt.Errorf("begin view: %w", err)
 	}
-	return sql.LevelRepeatableRead
+	defer tx.Rollback() // nothing to keep
+	return f(tx)
 }
 
 // updatePostgres repeats f while the database finds it not serializable.

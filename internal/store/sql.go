@@ -32,16 +32,13 @@ type SQL struct {
 	clock      clock.Clock
 	migrations fs.FS
 	bells      bells
-	read       *sql.DB
-	write      *sql.DB   // on PostgreSQL the same pool
+	write      *sql.DB   // on PostgreSQL Views, too
+	readers    *readers  // SQLite's Views
 	batches    *batches  // SQLite's writer
 	notifier   *notifier // PostgreSQL's
 	uri        string    // of the SQLite file
 	close      []func() error
 }
-
-// readers is how many Views run side by side on SQLite; each holds ~2 MB of page cache.
-const readers = 8
 
 // Open opens the database, making it if it is not there. Tables are made by Migrate.
 func Open(ctx context.Context, o Options) (*SQL, error) {
@@ -92,12 +89,12 @@ func (db *SQL) openSQLite(ctx context.Context, o Options) error {
 	}
 	db.batches = newBatches(db, conn)
 	db.close = append(db.close, db.batches.close)
-	if db.read, err = sql.Open("sqlite", uri+"&_pragma=query_only(1)"); err != nil {
+	read, err := sql.Open("sqlite", uri+"&_pragma=query_only(1)")
+	if err != nil {
 		return fmt.Errorf("open database %s: %w", file, err)
 	}
-	db.close = append(db.close, db.read.Close)
-	db.read.SetMaxOpenConns(readers)
-	db.read.SetMaxIdleConns(readers)
+	db.readers = newReaders(read)
+	db.close = append(db.close, db.readers.close)
 	return nil
 }
 
@@ -116,15 +113,15 @@ func (db *SQL) View(ctx context.Context, f func(ctx context.Context, r Reader) e
 	if t := db.open(ctx); t != nil {
 		return f(ctx, t)
 	}
-	// The transaction outlives a cancelled ctx until f returns; each statement looks at ctx itself.
-	tx, err := db.read.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{ReadOnly: true, Isolation: db.viewIsolation()})
-	if err != nil {
-		return fmt.Errorf("begin view: %w", err)
+	look := func(q querier) error {
+		t := &transaction{db: db, q: q}
+		defer t.closed.Store(true)
+		return f(within(ctx, t), t)
 	}
-	defer tx.Rollback() // nothing to keep
-	t := &transaction{db: db, q: tx}
-	defer t.closed.Store(true)
-	return f(within(ctx, t), t)
+	if db.readers != nil {
+		return db.readers.view(ctx, look)
+	}
+	return db.viewPostgres(ctx, look)
 }
 
 // Update runs f in one serializable transaction; it returns once that is on disk.

@@ -103,3 +103,75 @@ func BenchmarkUpdate(b *testing.B) {
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "changes/s")
 }
+
+func TestViewsGoOnAfterTheirFunctionsPanicked(t *testing.T) {
+	t.Parallel()
+	nouns := storetest.Nouns()
+	db := storetest.Open(t, nouns)
+	view := func(f func()) {
+		defer func() { recover() }()
+		err := db.View(t.Context(), func(ctx context.Context, r store.Reader) error {
+			_, err := nouns.List(ctx, r, store.Scope{}, store.Query{})
+			f()
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for range 20 { // more than there are connections
+		view(func() { panic("a mistake of a handler") })
+	}
+	called := false
+	view(func() { called = true })
+	if !called {
+		t.Error("no view could be opened any more")
+	}
+}
+
+func TestAStatementPreparedBeforeAMigrationReadsWhatCameWithIt(t *testing.T) {
+	t.Parallel()
+	type noun struct{ Name string }
+	s := store.Scope{Account: "1", Region: "r"}
+	plain := store.Define(store.Schema[noun]{Table: "migrated"})
+	db := storetest.Open(t, plain)
+	names := func(c store.Collection[noun], q store.Query) (found []string) {
+		t.Helper()
+		err := db.View(t.Context(), func(ctx context.Context, r store.Reader) error {
+			docs, err := c.List(ctx, r, s, q)
+			for _, d := range docs {
+				found = append(found, d.Value.Name)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	put := func(c store.Collection[noun], name string) {
+		t.Helper()
+		err := db.Update(t.Context(), func(ctx context.Context, tx store.Tx) error {
+			_, err := c.Put(ctx, tx, s, name, noun{name}, 0)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(plain, "a")
+	if got := names(plain, store.Query{}); len(got) != 1 {
+		t.Fatalf("before the migration: %v", got)
+	}
+	indexed := store.Define(store.Schema[noun]{Table: "migrated", Index: map[string]func(noun) string{"name": func(n noun) string { return n.Name }}})
+	if err := db.Migrate(t.Context(), indexed); err != nil {
+		t.Fatal(err)
+	}
+	put(indexed, "b")
+	if got := names(plain, store.Query{}); len(got) != 2 {
+		t.Errorf("after the migration: %v, want a and b", got)
+	}
+	if got := names(indexed, store.Query{Index: "name", Equal: "b"}); len(got) != 1 {
+		t.Errorf("by the new column: %v, want b", got)
+	}
+}
