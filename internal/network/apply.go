@@ -103,19 +103,19 @@ func (p *Plane) makeVPC(l *live, id string) error {
 		return err
 	}
 	l.ns = ns
-	if ns.Index(uplink) != 0 {
-		return nil
-	}
 	if _, err := ns.Up(loopback); err != nil {
 		return err
 	}
 	far := linkOf("v", id)
-	if err := p.edge.Delete(far); err != nil { // of a namespace that was lost
-		return err
+	if ns.Index(uplink) == 0 {
+		if err := p.edge.Delete(far); err != nil { // of a namespace that was lost
+			return err
+		}
+		if err := ns.Connect(kernel.Cable{Name: uplink, Peer: far, MAC: vpcMAC, PeerMAC: edgeMAC, MTU: p.mtu}, p.edge); err != nil {
+			return err
+		}
 	}
-	if err := ns.Connect(kernel.Cable{Name: uplink, Peer: far, MAC: vpcMAC, PeerMAC: edgeMAC, MTU: p.mtu}, p.edge); err != nil {
-		return err
-	}
+	// The rest is done to a found one, too: the server that made it may have been killed here.
 	// The whole internet is behind the uplink: sources are checked by nftables, and nothing is proxied.
 	if err := ns.Sysctl([2]string{"net/ipv4/conf/" + uplink + "/rp_filter", "0"}, [2]string{"net/ipv4/conf/" + uplink + "/proxy_arp", "0"}); err != nil {
 		return err
@@ -219,7 +219,7 @@ func (p *Plane) ownNamespace(l *live, port Port) error {
 	if made {
 		p.remade.Store(true)
 	}
-	if !made && ns.Index("eth0") != 0 && l.ns.Index(port.Link) != 0 {
+	if !made && ns.Index("eth0") != 0 && l.ns.IsUp(port.Link) {
 		return nil
 	}
 	if _, err := ns.Up(loopback); err != nil {

@@ -28,7 +28,7 @@ func (p *Plane) AttachPod(ctx context.Context, interfaceID, pod, netns, tag stri
 	}
 	a := Attachment{Interface: interfaceID, Pod: pod, NetNS: netns, Tag: tag, VPC: l.plan.ID, Address: port.Address.Addr(), Port: port, Inode: inode}
 	old, known := p.attached.get(a.key())
-	if known && old.Inode == inode && l.ns.Index(port.Link) != 0 {
+	if known && old.Inode == inode && l.ns.IsUp(port.Link) {
 		if old == a {
 			return a.Address, nil
 		}
@@ -79,7 +79,9 @@ func (p *Plane) connect(l *live, a Attachment) error {
 	return p.wire(l, ns, a.Port)
 }
 
-// wire lays the cable between the VPC and ns, and makes both ends obey the port.
+// wire lays the cable between the VPC and ns, and makes both ends obey the port. The
+// VPC's end comes up last: a cable whose end is up there was laid whole, whenever a
+// server was killed.
 func (p *Plane) wire(l *live, ns *kernel.Namespace, port Port) error {
 	if l.ns.Index(port.Link) != 0 { // it led elsewhere
 		if err := l.ns.Delete(port.Link); err != nil {
@@ -94,13 +96,6 @@ func (p *Plane) wire(l *live, ns *kernel.Namespace, port Port) error {
 	if err := l.ns.Sysctl([2]string{"net/ipv4/neigh/" + port.Link + "/proxy_delay", "0"}); err != nil {
 		return err
 	}
-	near, err := l.ns.Up(port.Link)
-	if err != nil {
-		return err
-	}
-	if err := l.ns.AddRoute(kernel.Route{To: netip.PrefixFrom(port.Address.Addr(), 32), Link: port.Link}, near); err != nil {
-		return err
-	}
 	if err := ns.SetAddresses(inside, []netip.Prefix{port.Address}); err != nil {
 		return err
 	}
@@ -111,10 +106,17 @@ func (p *Plane) wire(l *live, ns *kernel.Namespace, port Port) error {
 	if err := ns.AddRoute(kernel.Route{To: anywhere, Link: inside, Via: port.Gateway}, eth0); err != nil {
 		return err
 	}
+	near, err := l.ns.Up(port.Link)
+	if err != nil {
+		return err
+	}
+	if err := l.ns.AddRoute(kernel.Route{To: netip.PrefixFrom(port.Address.Addr(), 32), Link: port.Link}, near); err != nil {
+		return err
+	}
 	// The end that came up first may send only once the kernel has worked off its
 	// carrier event; to ask for the link makes it do so. Else a first ARP answer is lost, and the next comes after a second.
-	if l.ns.Index(port.Link) == 0 {
-		return fmt.Errorf("link %s went away", port.Link)
+	if ns.Index(inside) == 0 {
+		return fmt.Errorf("link %s in %s went away", inside, ns)
 	}
 	return nil
 }
@@ -122,7 +124,7 @@ func (p *Plane) wire(l *live, ns *kernel.Namespace, port Port) error {
 // reattach mends an attachment whose VPC's side was lost while the pod ran on.
 func (p *Plane) reattach(l *live, a Attachment) error {
 	inode, err := kernel.Inode(a.NetNS)
-	if err != nil || inode != a.Inode || l.ns.Index(a.Port.Link) != 0 {
+	if err != nil || inode != a.Inode || l.ns.IsUp(a.Port.Link) {
 		return nil // the pod is gone, or nothing is wrong
 	}
 	return p.connect(l, a)

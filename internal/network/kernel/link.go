@@ -40,6 +40,18 @@ func (n *Namespace) Index(name string) int {
 	return l.Attrs().Index
 }
 
+// IsUp tells whether there is such a link and it is up.
+func (n *Namespace) IsUp(name string) bool { return n.upIndex(name) != 0 }
+
+// upIndex is Index of a link that is up; 0 of one that is not.
+func (n *Namespace) upIndex(name string) int {
+	l, err := n.links.LinkByName(name)
+	if err != nil || l.Attrs().Flags&net.FlagUp == 0 {
+		return 0
+	}
+	return l.Attrs().Index
+}
+
 // Connect makes the pair, its peer in to; ErrExist if there is one of that name.
 func (n *Namespace) Connect(c Cable, to *Namespace) error {
 	attrs := netlink.NewLinkAttrs()

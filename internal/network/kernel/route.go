@@ -28,7 +28,8 @@ type RouteRule struct {
 const ownProtocol = 112
 
 // SetRoutes makes exactly these routes of ours be in the namespace; those whose
-// link is not there are left out. New ones come before old ones go.
+// link is not there, or not up, are left out: who brings it up adds its route. New
+// ones come before old ones go.
 func (n *Namespace) SetRoutes(want []Route) error {
 	have, err := n.links.RouteListFiltered(unix.AF_INET, &netlink.Route{Protocol: ownProtocol, Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TABLE)
 	if err != nil {
@@ -42,7 +43,7 @@ func (n *Namespace) SetRoutes(want []Route) error {
 	kept := map[string]bool{}
 	for _, r := range want {
 		if _, ok := index[r.Link]; !ok {
-			index[r.Link] = n.Index(r.Link)
+			index[r.Link] = n.upIndex(r.Link)
 		}
 		if r.Link != "" && index[r.Link] == 0 {
 			continue
