@@ -254,6 +254,11 @@ func (b *build) adopt(ctx context.Context) error {
 		if err := b.docker.wait(ctx, b.clock); err != nil {
 			return err
 		}
+		if b.start.KeepLayers {
+			if err := b.docker.forget(ctx, b.session.env); err != nil {
+				return err
+			}
+		}
 	}
 	for _, n := range b.plan.Notes {
 		b.log.say("%s", n)

@@ -3,6 +3,7 @@ package runner
 import (
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -136,4 +137,32 @@ func TestLocalCacheIsTheFolderItself(t *testing.T) {
 	// The source lies elsewhere in each test; the container's folder is the same in all.
 	second := local(first)
 	wantIn(t, second.build("cat "+outside+"/tool/b"), "two")
+}
+
+func TestKeptSourceIsBorrowedFrom(t *testing.T) {
+	t.Parallel()
+	repo, kept := t.TempDir(), t.TempDir()
+	commit := func(text string) {
+		t.Helper()
+		script := "cd " + repo + "; [ -d .git ] || git init -q -b main; git config user.email a@b; git config user.name n; echo " + text + " > f; git add f; git commit -qm " + text
+		if out, err := exec.Command("sh", "-ec", script).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	clone := func(s *server) *server {
+		n := s.later(nil)
+		n.start.KeepSource = true
+		n.start.Sources[0].Kind, n.start.Sources[0].URL = protocol.FromGit, "file://"+repo
+		if err := os.Symlink(kept, filepath.Join(n.start.Root, localCache)); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	commit("one")
+	first := clone(newServer(t))
+	log := first.build("cat f; ls .git/objects/info/alternates || echo all of it")
+	wantIn(t, log, "one", "all of it")
+	commit("two")
+	second := clone(first)
+	wantIn(t, second.build("cat f; git log --format=%s; git fsck --strict && [ -s .git/objects/info/alternates ] && echo borrowed"), "two\ntwo\none", "borrowed")
 }

@@ -96,6 +96,16 @@ func (d *daemon) wait(ctx context.Context, k clock.Clock) error {
 	}
 }
 
+// forget removes what the build before left in a kept folder beside its images.
+func (d *daemon) forget(ctx context.Context, env []string) error {
+	cmd := exec.CommandContext(ctx, "sh", "-c", "docker ps -aq | xargs -r docker rm -fv && docker network prune -f && docker volume ls -q | xargs -r docker volume rm -f")
+	cmd.Env = env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("remove the containers of earlier builds: %w: %s", err, out)
+	}
+	return nil
+}
+
 // lastWords are the last lines of the daemon's log.
 func (d *daemon) lastWords() string {
 	b, err := os.ReadFile(d.log)

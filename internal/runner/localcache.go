@@ -10,6 +10,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/penstock-ci/penstock/internal/runner/protocol"
 )
 
 // localCache is the folder, below the build's own, that outlives builds.
@@ -63,6 +65,29 @@ func (b *build) linkFolder(ctx context.Context, folder string) error {
 	}
 	b.log.say("Symlinking: %s => %s", folder, kept)
 	return os.Symlink(kept, folder)
+}
+
+// keptSource is the repository in which the objects of a source are kept, "" where they
+// are not: a shallow clone has no use for them.
+func (b *build) keptSource(src protocol.Source) string {
+	if !b.start.KeepSource || src.Depth > 0 {
+		return ""
+	}
+	return filepath.Join(b.start.Root, localCache, "source", shortSum(src.URL)+".git")
+}
+
+// keepSource brings what a clone has got into the kept repository. The clone borrows
+// from it, so that nothing is ever removed there.
+func (b *build) keepSource(ctx context.Context, git, kept, clone string) {
+	for _, args := range [][]string{
+		{"init", "--quiet", "--bare", kept},
+		{"-C", kept, "-c", "gc.auto=0", "fetch", "--quiet", clone, "+refs/remotes/origin/*:refs/kept/*", "+refs/tags/*:refs/tags/*"},
+	} {
+		if out, err := b.git(ctx, git, "", args...); err != nil {
+			b.log.say("Unable to keep the source for the builds to come: %s (%v)", out, err)
+			return
+		}
+	}
 }
 
 func shortSum(text string) string {

@@ -206,6 +206,10 @@ func (b *build) clone(ctx context.Context, src protocol.Source) (string, error) 
 	if src.Depth > 0 {
 		args = append(args, "--depth", fmt.Sprint(src.Depth), "--no-single-branch")
 	}
+	kept := b.keptSource(src)
+	if _, err := os.Stat(kept); kept != "" && err == nil {
+		args = append(args, "--reference", kept)
+	}
 	if out, err := b.git(ctx, git, "", append(args, src.URL, src.Dir)...); err != nil {
 		return "", cloneError(out, err, src)
 	}
@@ -220,6 +224,9 @@ func (b *build) clone(ctx context.Context, src protocol.Source) (string, error) 
 		if out, err := b.git(ctx, git, src.Dir, "submodule", "update", "--quiet", "--init", "--recursive"); err != nil {
 			return "", clientError("git submodule update: %s", out)
 		}
+	}
+	if kept != "" {
+		b.keepSource(ctx, git, kept, src.Dir)
 	}
 	return target, nil
 }

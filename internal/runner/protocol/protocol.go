@@ -62,6 +62,10 @@ type Start struct {
 	Docker bool `json:"docker,omitzero"`
 	// MTU of the network, for the nested daemon's bridge; 0 is the interface's own.
 	MTU int `json:"mtu,omitzero"`
+	// KeepSource and KeepLayers tell that what is below local-cache/source, and the
+	// daemon's folder, outlive this build.
+	KeepSource bool `json:"keepSource,omitzero"`
+	KeepLayers bool `json:"keepLayers,omitzero"`
 	// S3 is the address of the object store, path style ("https://s3.us-east-1.amazonaws.com").
 	S3 string `json:"s3"`
 	// Credentials is the address of the role's credentials, and what the commands
@@ -169,7 +173,7 @@ type Artifact struct {
 // Cache is what earlier builds kept: brought before INSTALL, kept after POST_BUILD.
 type Cache struct {
 	Paths []string `json:"paths"`
-	// Local keeps folders in the place that Start.LocalCache names; the rest is of S3.
+	// Local keeps the folders themselves, below local-cache; the rest is of S3.
 	Local  bool   `json:"local,omitzero"`
 	Bucket string `json:"bucket,omitzero"`
 	Prefix string `json:"prefix,omitzero"` // of the objects' keys; it ends in a slash

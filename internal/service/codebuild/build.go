@@ -57,6 +57,7 @@ type Asked struct {
 	SecondaryArtifacts []api.ProjectArtifacts `json:",omitzero"`
 	Environment        api.ProjectEnvironment
 	Cache              *api.ProjectCache `json:",omitzero"`
+	CacheID            string            `json:",omitzero"`
 	VPC                *api.VpcConfig    `json:",omitzero"`
 	Logs               *api.LogsConfig   `json:",omitzero"`
 	Key                string

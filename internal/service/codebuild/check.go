@@ -162,8 +162,8 @@ func checkVariables(vs []api.EnvironmentVariable) error {
 // checkRest refuses what a project may store on AWS and a build here would ignore.
 func checkRest(p Project) error {
 	switch {
-	case p.Cache != nil && op.Val(p.Cache.Type) == "S3":
-		return api.InvalidInputException("Invalid cache: cache type S3 is not supported; use NO_CACHE or LOCAL")
+	case p.Cache != nil && op.Val(p.Cache.Type) == api.CacheTypeS3 && strings.Trim(op.Val(p.Cache.Location), "/") == "":
+		return api.InvalidInputException("Invalid cache: location is required for cache type S3")
 	case len(p.FileSystemLocations) > 0:
 		return api.InvalidInputException("Invalid input: fileSystemLocations are not supported")
 	case p.LogsConfig != nil && p.LogsConfig.S3Logs != nil && op.Val(p.LogsConfig.S3Logs.Status) == "ENABLED":

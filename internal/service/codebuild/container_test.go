@@ -62,6 +62,29 @@ func TestRealBuilds(t *testing.T) {
 		t.Logf("whole build: %s (%s)", b.End.Sub(b.Start), strings.Join(took, ", "))
 	})
 
+	t.Run("a compute type is a limit", func(t *testing.T) {
+		w.t = t
+		w.Cores, w.Memory = 1, 64*gib
+		defer func() { w.Cores, w.Memory = 0, 0 }()
+		w.project("small", "version: 0.2\nphases:\n  build:\n    commands:\n      - cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null | sed 's/^/memory /'\n", false)
+		b := w.await(*w.startBuild("small").Id, Build.Complete)
+		if log := w.text(b); !strings.Contains(log, fmt.Sprintf("\nmemory %d\n", 4*gib)) {
+			t.Errorf("%s: %s", b.Status, log)
+		}
+	})
+
+	t.Run("a local cache is there for the next build", func(t *testing.T) {
+		w.t = t
+		w.cached("kept", keptSpec, true, api.ProjectCache{Type: new("LOCAL"), Modes: []string{"LOCAL_CUSTOM_CACHE", "LOCAL_DOCKER_LAYER_CACHE"}})
+		for n, want := range []string{"after:.", "after:1 .", "after:1 2 ."} {
+			layers := fmt.Sprintf("\nimages %d, containers 0, volumes 0\n", min(n, 1))
+			b := w.await(*w.startBuild("kept").Id, Build.Complete)
+			if log := w.text(b); b.Status != "SUCCEEDED" || !strings.Contains(log, "\n"+want+"\n") || !strings.Contains(log, layers) {
+				t.Fatalf("build %d: %s: the log lacks %q or %q:\n%s", n+1, b.Status, want, layers, log)
+			}
+		}
+	})
+
 	t.Run("a build goes on while the server is away", func(t *testing.T) {
 		w.t = t
 		w.project("count", "version: 0.2\nphases:\n  build:\n    commands:\n      - for i in $(seq 0 2999); do echo line $i; sleep 0.001; done\n", false)
@@ -131,6 +154,23 @@ func TestRealBuilds(t *testing.T) {
 		t.Logf("whole build: %s", b.End.Sub(b.Start))
 	})
 }
+
+// keptSpec leaves an image, a running container with a name, a volume, and a line in a
+// folder of the home.
+const keptSpec = `version: 0.2
+phases:
+  build:
+    commands:
+      - echo "images $(docker images -q kept | wc -l), containers $(docker ps -aq | wc -l), volumes $(docker volume ls -q | wc -l)"
+      - touch /root/.deps/runs; echo "after:$(tr '\n' ' ' < /root/.deps/runs)."
+      - echo $CODEBUILD_BUILD_NUMBER >> /root/.deps/runs
+      - docker images -q kept | grep . || tar -C / -ch bin/sleep lib64/ld-linux-x86-64.so.2 lib/x86_64-linux-gnu/libc.so.6 2>/dev/null | docker import - kept
+      - docker volume create data
+      - docker run -d --restart always --name left -v data:/data kept /bin/sleep 600
+cache:
+  paths:
+    - /root/.deps/**/*
+`
 
 const nestedSpec = `version: 0.2
 phases:

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	api "github.com/penstock-ci/penstock/api/codebuild"
 	"github.com/penstock-ci/penstock/internal/engine"
 	"github.com/penstock-ci/penstock/internal/logstore"
 	"github.com/penstock-ci/penstock/internal/op"
@@ -81,7 +82,7 @@ func (s *Service) answer(ctx context.Context, scope store.Scope, id, verb string
 	}
 	switch verb {
 	case protocol.StartPath:
-		return s.startOf(b), nil
+		return s.startOf(ctx, b)
 	case protocol.SpecPath:
 		var in protocol.SpecRequest
 		if err := json.NewDecoder(body).Decode(&in); err != nil {
@@ -150,11 +151,12 @@ func (s *Service) sync(ctx context.Context, b Build, in protocol.Sync) (protocol
 }
 
 // startOf is what the runner is told first.
-func (s *Service) startOf(b Build) protocol.Start {
-	out := protocol.Start{
+func (s *Service) startOf(ctx context.Context, b Build) (protocol.Start, error) {
+	leased, err := s.leased(ctx, b)
+	return protocol.Start{
 		Build: b.ID(), ARN: b.ARN(), Region: b.Region, Trust: s.Trust(), Sources: b.sources(), Spec: b.specPlace(),
 		Docker: op.Val(b.Asked.Environment.PrivilegedMode), MTU: s.MTU,
-		S3: "https://s3." + b.Region + ".amazonaws.com",
-	}
-	return out
+		S3:         "https://s3." + b.Region + ".amazonaws.com",
+		KeepSource: leased && b.caches(api.CacheModeLocalSourceCache), KeepLayers: leased && b.caches(api.CacheModeLocalDockerLayerCache),
+	}, err
 }

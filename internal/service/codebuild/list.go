@@ -69,20 +69,35 @@ func page(ctx context.Context, r store.Reader, scope store.Scope, q store.Query,
 func (s *Service) batchDeleteBuilds(ctx context.Context, tx store.Tx, c op.Caller, in *api.BatchDeleteBuildsInput) (*api.BatchDeleteBuildsOutput, error) {
 	out := &api.BatchDeleteBuildsOutput{BuildsDeleted: []string{}, BuildsNotDeleted: []api.BuildNotDeleted{}}
 	for _, id := range in.Ids {
-		d, err := builds.Get(ctx, tx, c.Scope, buildID(id))
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			out.BuildsNotDeleted = append(out.BuildsNotDeleted, api.BuildNotDeleted{Id: new(id), StatusCode: new("BUILD_NOT_FOUND")})
-		case err != nil:
-			return nil, fmt.Errorf("read build %s: %w", id, err)
-		case !d.Value.Complete():
-			out.BuildsNotDeleted = append(out.BuildsNotDeleted, api.BuildNotDeleted{Id: new(id), StatusCode: new("BUILD_IN_PROGRESS")})
-		default:
-			if err := builds.Delete(ctx, tx, c.Scope, d.Key, d.Version); err != nil {
-				return nil, fmt.Errorf("delete build %s: %w", id, err)
-			}
-			out.BuildsDeleted = append(out.BuildsDeleted, d.Value.ARN())
+		why, err := deleteBuild(ctx, tx, c.Scope, buildID(id))
+		if err != nil {
+			return nil, fmt.Errorf("delete build %s: %w", id, err)
+		}
+		if why == "" {
+			out.BuildsDeleted = append(out.BuildsDeleted, buildARN(c.Scope, buildID(id)))
+		} else {
+			out.BuildsNotDeleted = append(out.BuildsNotDeleted, api.BuildNotDeleted{Id: new(id), StatusCode: new(why)})
 		}
 	}
 	return out, nil
+}
+
+// deleteBuild forgets a build, or tells why not. One that still holds its place on the
+// host is being cleaned up, which needs its document.
+func deleteBuild(ctx context.Context, tx store.Tx, scope store.Scope, id string) (why string, err error) {
+	d, err := builds.Get(ctx, tx, scope, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return "BUILD_NOT_FOUND", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	_, err = places.Get(ctx, tx, scope, id)
+	switch {
+	case err == nil || !d.Value.Complete():
+		return "BUILD_IN_PROGRESS", nil
+	case !errors.Is(err, store.ErrNotFound):
+		return "", err
+	}
+	return "", builds.Delete(ctx, tx, scope, id, d.Version)
 }

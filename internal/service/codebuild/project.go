@@ -7,6 +7,7 @@ import (
 
 	api "github.com/penstock-ci/penstock/api/codebuild"
 	"github.com/penstock-ci/penstock/internal/arn"
+	"github.com/penstock-ci/penstock/internal/ids"
 	"github.com/penstock-ci/penstock/internal/op"
 	"github.com/penstock-ci/penstock/internal/store"
 )
@@ -14,6 +15,9 @@ import (
 // Project is a build project, in AWS's own structure: it is shown as it was given.
 type Project struct {
 	api.Project
+	// CacheID names what its builds keep for the next one; InvalidateProjectCache
+	// takes another.
+	CacheID string `json:",omitzero"`
 }
 
 // pageSize is that of all lists of names and ids.
@@ -27,7 +31,7 @@ func (s *Service) createProject(ctx context.Context, tx store.Tx, c op.Caller, i
 		return nil, fmt.Errorf("read project %s: %w", name, err)
 	}
 	now := op.At(s.Clock.Now())
-	p := Project{api.Project{
+	p := Project{CacheID: ids.UUID(c.Key), Project: api.Project{
 		Name: in.Name, Arn: new(projectARN(c.Scope, name)), Description: in.Description,
 		Source: in.Source, SecondarySources: in.SecondarySources, SourceVersion: in.SourceVersion,
 		SecondarySourceVersions: in.SecondarySourceVersions, Artifacts: in.Artifacts, SecondaryArtifacts: in.SecondaryArtifacts,
@@ -193,10 +197,15 @@ func (s *Service) deleteProject(ctx context.Context, tx store.Tx, c op.Caller, i
 	return &api.DeleteProjectOutput{}, nil
 }
 
-// invalidateProjectCache has nothing to drop: builds keep no cache.
+// invalidateProjectCache lets the next build begin with an empty cache.
 func (s *Service) invalidateProjectCache(ctx context.Context, tx store.Tx, c op.Caller, in *api.InvalidateProjectCacheInput) (*api.InvalidateProjectCacheOutput, error) {
-	if _, err := s.project(ctx, tx, c.Scope, projectName(in.ProjectName)); err != nil {
+	d, err := s.project(ctx, tx, c.Scope, projectName(in.ProjectName))
+	if err != nil {
 		return nil, err
+	}
+	d.Value.CacheID = ids.UUID(c.Key)
+	if _, err := projects.Put(ctx, tx, c.Scope, d.Key, d.Value, d.Version); err != nil {
+		return nil, fmt.Errorf("put project %s: %w", d.Key, err)
 	}
 	return &api.InvalidateProjectCacheOutput{}, nil
 }

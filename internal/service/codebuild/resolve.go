@@ -43,6 +43,13 @@ func (s *Service) makePlan(ctx context.Context, b Build, in protocol.SpecRequest
 		GitHelper: spec.Env.GitHelper, Phases: phasesOf(spec), Exported: spec.Env.Exported, Notes: b.notes(spec),
 		Artifacts: b.artifactsOf(spec),
 	}
+	leased, err := s.leased(ctx, b)
+	if err != nil {
+		return p, err
+	}
+	var told []string
+	p.Cache, told = b.cache(spec.Cache, leased)
+	p.Notes = append(p.Notes, told...)
 	vars := b.variables(spec)
 	if p.Variables, err = s.resolve(ctx, b, vars); err != nil {
 		return p, err

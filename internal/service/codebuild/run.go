@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
+	api "github.com/penstock-ci/penstock/api/codebuild"
 	"github.com/penstock-ci/penstock/api/logs"
 	"github.com/penstock-ci/penstock/internal/compute"
 	"github.com/penstock-ci/penstock/internal/engine"
@@ -21,11 +23,12 @@ import (
 const (
 	runnerPath = "/codebuild/bin"
 	dockerData = "/var/lib/docker"
+	localCache = "/codebuild/local-cache"
 )
 
 // as is the build's role session.
 func (s *Service) as(b Build, token string) op.Caller {
-	return op.As(b.Scope, b.Asked.Role, b.session(), servicePrincipal, token)
+	return op.As(b.Scope, b.Asked.Role, b.session(), servicePrincipal, token).For(projectARN(b.Scope, b.Project))
 }
 
 // event makes an event of an effect's result.
@@ -115,7 +118,11 @@ func (s *Service) provision(ctx context.Context, _ engine.ID, b Build, _ engine.
 	if going {
 		return &engine.Event{Name: evPulling, At: s.Clock.Now()}, nil
 	}
-	pod, err := s.pod(b, image)
+	kept, waits, err := s.lease(ctx, b)
+	if err != nil || waits {
+		return nil, err
+	}
+	pod, err := s.pod(b, image, kept)
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +137,9 @@ func (s *Service) provision(ctx context.Context, _ engine.ID, b Build, _ engine.
 	return &engine.Event{ID: evProvisioned, Name: evProvisioned, At: s.Clock.Now()}, nil
 }
 
-// pod is the build's container, of an image as the back end knows it.
-func (s *Service) pod(b Build, image string) (compute.Pod, error) {
+// pod is the build's container, of an image as the back end knows it; kept is the
+// folder of its local cache, "" for none.
+func (s *Service) pod(b Build, image, kept string) (compute.Pod, error) {
 	env := b.Asked.Environment
 	uri, err := s.Ticket(b.Asked.Role, b.session(), b.Start.Add(b.Asked.Queued+b.Asked.Timeout+time.Hour))
 	if err != nil {
@@ -156,8 +164,15 @@ func (s *Service) pod(b Build, image string) (compute.Pod, error) {
 	if s.Memory > memory {
 		c.Memory = memory // a host with less cannot be held to it
 	}
+	layers := compute.Mount{Volume: "docker", Path: dockerData}
+	if kept != "" {
+		c.Mounts = append(c.Mounts, compute.Mount{HostPath: kept, Path: localCache})
+	}
+	if kept != "" && b.caches(api.CacheModeLocalDockerLayerCache) {
+		layers = compute.Mount{HostPath: filepath.Join(kept, layersFolder), Path: dockerData}
+	}
 	if c.Privileged {
-		c.Mounts = append(c.Mounts, compute.Mount{Volume: "docker", Path: dockerData})
+		c.Mounts = append(c.Mounts, layers)
 	}
 	return compute.Pod{
 		Name: b.pod(), Owner: buildKind + "/" + b.Account + "/" + b.Region + "/" + b.ID(),
@@ -182,6 +197,9 @@ func (s *Service) clean(ctx context.Context, id engine.ID, b Build, f engine.Eff
 	s.pulls.end(b.ID())
 	if err := s.Pods.Remove(ctx, b.pod()); err != nil {
 		return nil, fmt.Errorf("remove the build's container: %w", err)
+	}
+	if err := s.release(ctx, b); err != nil {
+		return nil, err
 	}
 	if err := s.leave(ctx, id.Scope, id.Key); err != nil {
 		return nil, err

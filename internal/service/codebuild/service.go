@@ -56,6 +56,8 @@ type Deps struct {
 	// (embed.Unpack made it); Runner is its error, if it could not be made.
 	RunnerDir string
 	Runner    error
+	// CacheDir is a folder of the host in which builds keep what LOCAL caches hold.
+	CacheDir string
 	// Trust is the certificates (PEM) that builds shall trust beyond their image's.
 	Trust func() string
 	// Secret is what the tokens of the builds' control addresses are derived from.
@@ -107,6 +109,7 @@ var (
 	// counters are documents of their own: a build's start does not touch its project.
 	counters = store.Define(store.Schema[Counter]{Table: "codebuild_counters", Number: 1})
 	tokens   = store.Define(store.Schema[Token]{Table: "codebuild_tokens", Number: 1})
+	caches   = store.Define(store.Schema[Lease]{Table: "codebuild_caches", Number: 1})
 	places   = store.Define(store.Schema[Place]{
 		Table: "codebuild_places", Number: 1,
 		Index: map[string]func(Place) string{"turn": Place.turn},
@@ -115,7 +118,7 @@ var (
 
 // Tables are the service's collections.
 func (s *Service) Tables() []store.Table {
-	return []store.Table{projects, builds, counters, tokens, places}
+	return []store.Table{projects, builds, counters, tokens, caches, places}
 }
 
 // buildKind is the machine of a build.

@@ -26,6 +26,7 @@ type nopPods struct {
 	pods    map[string]compute.Pod
 	stopped map[string]bool
 	fail    error
+	held    chan struct{} // Remove waits for its end
 }
 
 func (p *nopPods) Ensure(_ context.Context, pod compute.Pod) (compute.Status, error) {
@@ -49,7 +50,14 @@ func (p *nopPods) Stop(_ context.Context, pod string, _ time.Duration) error {
 	p.stopped[pod] = true
 	return nil
 }
-func (p *nopPods) Remove(_ context.Context, pod string) error {
+func (p *nopPods) Remove(ctx context.Context, pod string) error {
+	if p.held != nil {
+		select {
+		case <-p.held:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.pods, pod)

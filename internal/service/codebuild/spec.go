@@ -147,9 +147,6 @@ func (b Build) notes(spec *buildspec.Spec) []string {
 			out = append(out, "Skipping install of runtimes. Runtime version selection is not supported by this build image")
 		}
 	}
-	if len(spec.Cache.Paths) > 0 {
-		out = append(out, "Skip cache due to: no cache location configured in the project")
-	}
 	if spec.Artifacts == nil && (expects(b.Asked.Artifacts) || slices.ContainsFunc(b.Asked.SecondaryArtifacts, expects)) {
 		out = append(out, "No artifacts are defined in the buildspec: nothing will be stored")
 	}

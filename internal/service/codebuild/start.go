@@ -83,7 +83,7 @@ func (s *Service) ask(ctx context.Context, r store.Reader, c op.Caller, p Projec
 	a := Asked{
 		Role: op.Or(in.ServiceRoleOverride, op.Val(p.ServiceRole)), Source: source, Version: op.Or(in.SourceVersion, op.Val(p.SourceVersion)),
 		SecondarySources: p.SecondarySources, SecondaryVersions: p.SecondarySourceVersions,
-		Artifacts: artifacts, SecondaryArtifacts: p.SecondaryArtifacts, Environment: env, Cache: p.Cache, VPC: p.VpcConfig, Logs: p.LogsConfig,
+		Artifacts: artifacts, SecondaryArtifacts: p.SecondaryArtifacts, Environment: env, Cache: p.Cache, CacheID: p.CacheID, VPC: p.VpcConfig, Logs: p.LogsConfig,
 		Key:     op.Or(in.EncryptionKeyOverride, op.Val(p.EncryptionKey)),
 		Timeout: time.Duration(op.Or(in.TimeoutInMinutesOverride, op.Val(p.TimeoutInMinutes))) * time.Minute,
 		Queued:  time.Duration(op.Or(in.QueuedTimeoutInMinutesOverride, op.Val(p.QueuedTimeoutInMinutes))) * time.Minute,
@@ -130,7 +130,7 @@ func (s *Service) checkAsked(ctx context.Context, r store.Reader, c op.Caller, a
 	if err := checkEnvironment(a.Environment, c.Account); err != nil {
 		return err
 	}
-	if err := checkRest(Project{api.Project{Cache: a.Cache, LogsConfig: a.Logs, AutoRetryLimit: in.AutoRetryLimitOverride}}); err != nil {
+	if err := checkRest(Project{Project: api.Project{Cache: a.Cache, LogsConfig: a.Logs, AutoRetryLimit: in.AutoRetryLimitOverride}}); err != nil {
 		return err
 	}
 	if s.NoPrivileged && op.Val(a.Environment.PrivilegedMode) {

@@ -72,7 +72,7 @@ func newWorldFor(t *testing.T, pods Pods, runnerDir string, clk clock.Clock, dis
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	images := &heldImages{}
 	s := New(Deps{
-		Images: images, Pods: pods, Clock: clk, Log: log, RunnerDir: runnerDir, Secret: []byte("test"), Places: 4, MTU: 1400,
+		Images: images, Pods: pods, Clock: clk, Log: log, RunnerDir: runnerDir, CacheDir: t.TempDir(), Secret: []byte("test"), Places: 4, MTU: 1400,
 		Ticket:  func(string, string, time.Time) (string, error) { return "/v2/credentials/ticket", nil },
 		Curated: "penstock/build:1",
 		Trust:   func() string { return testCertificate },
