@@ -110,7 +110,11 @@ func (s *shift) do(f effect) (event *Event, err error) {
 func (s *shift) settle(f effect, event *Event, failure error) (again time.Time, err error) {
 	attempt := f.attempt + 1
 	_, final := errors.AsType[permanent](failure)
-	final = final || attempt >= s.deps.Tries
+	if _, passes := errors.AsType[passing](failure); passes {
+		attempt = min(attempt, passingTries)
+	} else {
+		final = final || attempt >= s.deps.Tries
+	}
 	switch {
 	case errors.Is(failure, errDeleted):
 		event = nil
@@ -119,7 +123,9 @@ func (s *shift) settle(f effect, event *Event, failure error) (again time.Time, 
 		return again, s.postpone(f, `parked = 1, problem = $3`, failure.Error())
 	case failure != nil && !final:
 		again = s.deps.Clock.Now().Add(backoff(f.attempt))
-		s.deps.Log.Warn("effect failed, trying again", "machine", f.id.machine(), "effect", f.Name, "attempt", attempt, "error", failure)
+		if attempt > f.attempt { // not again and again while it lasts
+			s.deps.Log.Warn("effect failed, trying again", "machine", f.id.machine(), "effect", f.Name, "attempt", attempt, "error", failure)
+		}
 		return again, s.postpone(f, `problem = $3, attempt = $4, due = $5`, failure.Error(), attempt, again.UnixMicro())
 	case failure != nil:
 		body, err := json.Marshal(Failure{Do: f.Do, Error: failure.Error(), Attempts: attempt, Body: f.Body})

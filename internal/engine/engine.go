@@ -78,6 +78,7 @@ type Step[S any] func(s S, e Event) (Turn[S], error)
 // Do acts, shortly (≤ 30 s, ctx says); what lasts longer is started and reports
 // by Send. token = kind/key/effect name. An error is retried with backoff, then
 // (at once if Permanent) becomes the event "<Name>.failed" with a Failure as body.
+// An error with a method Passes() is retried until what is away has returned.
 type Do[S any] func(ctx context.Context, id ID, s S, f Effect, token string) (*Event, error)
 
 // Failure is the body of the event "<Name>.failed".
@@ -97,6 +98,12 @@ type Engine interface {
 // ErrUnknown is an effect, or a kind, that this release does not know: it is kept for
 // one that does.
 var ErrUnknown = errors.New("not known to this release")
+
+// passing is such an error. Others know it by its method: they need no engine.
+type passing interface {
+	error
+	Passes()
+}
 
 type permanent struct{ error }
 

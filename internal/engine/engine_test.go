@@ -171,6 +171,11 @@ func TestEffectReportsItsEventAndOneOfTheSameNameIsNotAskedTwice(t *testing.T) {
 	b.want(b.await("m", 5)[3:], "order", `did toy/m/a "x"`)
 }
 
+type away struct{}
+
+func (away) Error() string { return "away" }
+func (away) Passes()       {}
+
 func TestFailingEffectIsRetriedThenBecomesAnEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -188,6 +193,8 @@ func TestFailingEffectIsRetriedThenBecomesAnEvent(t *testing.T) {
 					return nil, engine.Permanent(errors.New("never"))
 				case f.Name == "panics":
 					panic("oh")
+				case f.Name == "passing" && tries[f.Name] < 100:
+					return nil, fmt.Errorf("nobody is there: %w", away{})
 				case tries[f.Name] < 3:
 					return nil, errors.New("not yet")
 				}
@@ -195,10 +202,10 @@ func TestFailingEffectIsRetriedThenBecomesAnEvent(t *testing.T) {
 			},
 		})
 		b.create("m")
-		for i, f := range []string{"third", "permanent", "hopeless", "panics"} {
+		for i, f := range []string{"third", "passing", "permanent", "hopeless", "panics"} {
 			b.order("m", engine.Effect{Do: "act", Name: f})
 			seen := b.await("m", 2*i+2)
-			want := map[string]string{"third": "third done"}[f]
+			want := map[string]string{"third": "third done", "passing": "passing done"}[f]
 			if want == "" {
 				want = f + ".failed"
 			}
@@ -206,7 +213,7 @@ func TestFailingEffectIsRetriedThenBecomesAnEvent(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if tries["third"] != 3 || tries["permanent"] != 1 || tries["hopeless"] != 8 || tries["panics"] != 8 {
+		if tries["third"] != 3 || tries["passing"] != 100 || tries["permanent"] != 1 || tries["hopeless"] != 8 || tries["panics"] != 8 {
 			t.Fatalf("tries: %v", tries)
 		}
 		b.stop()

@@ -37,6 +37,8 @@ const (
 	// Retries begin after firstPause and double up to longestPause.
 	firstPause, longestPause = 100 * time.Millisecond, 30 * time.Second
 	defaultTries             = 8
+	// Tries that what passes uses up: its retries stay 3 s apart, so that its end is seen soon.
+	passingTries = 5
 )
 
 // Runner is the engine of one server.

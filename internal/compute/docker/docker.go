@@ -64,6 +64,9 @@ type Backend struct {
 	work  settler
 	trust trust
 
+	first    sync.Once
+	answered chan struct{} // closed when the Engine has answered Run for the first time
+
 	pauseOnce sync.Mutex
 	pauseID   string
 }
@@ -98,7 +101,7 @@ func New(cfg Config) (*Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker: reading this host's capabilities: %w", err)
 	}
-	b := &Backend{cfg: cfg, engine: e, caps: caps}
+	b := &Backend{cfg: cfg, engine: e, caps: caps, answered: make(chan struct{})}
 	b.ready.given, b.ready.restock = map[string]bool{}, make(chan struct{}, 1)
 	b.trust.start(b)
 	return b, nil

@@ -2,10 +2,14 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/moby/moby/client"
+
+	"github.com/penstock-ci/penstock/internal/compute"
 )
 
 // Engine is a connection to a Docker Engine. It is what set-up, doctor and the
@@ -33,14 +37,28 @@ func connect(host string, fault func(method, path string) error) (*Engine, error
 	return &Engine{c: c}, nil
 }
 
+// away marks an error that the Engine did not give, but whose lack did.
+func away(err *error) {
+	_, noAnswer := errors.AsType[*url.Error](*err)
+	noAnswer = noAnswer && !errors.Is(*err, context.Canceled) && !errors.Is(*err, context.DeadlineExceeded)
+	if (noAnswer || client.IsErrConnectionFailed(*err)) && !compute.IsAway(*err) {
+		*err = gone(*err)
+	}
+}
+
+func gone(cause error) error {
+	return &compute.Away{Err: fmt.Errorf("the Docker Engine does not answer: start it (systemctl start docker), or name another with --engine: %w", cause)}
+}
+
 // Close ends idle connections.
 func (e *Engine) Close() error { return e.c.Close() }
 
 // Ping asks whether the Engine answers, and for its API version.
 func (e *Engine) Ping(ctx context.Context) (apiVersion string, err error) {
+	defer away(&err)
 	p, err := e.c.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true})
 	if err != nil {
-		return "", fmt.Errorf("docker: the Engine does not answer: %w", err)
+		return "", fmt.Errorf("docker: asking whether the Engine answers: %w", err)
 	}
 	return p.APIVersion, nil
 }

@@ -12,6 +12,7 @@ import (
 
 // HasImage tells the id of an image that the Engine has; "" for none.
 func (e *Engine) HasImage(ctx context.Context, name string) (id string, err error) {
+	defer away(&err)
 	r, err := e.c.ImageInspect(ctx, name)
 	if errdefs.IsNotFound(err) {
 		return "", nil
@@ -87,7 +88,8 @@ func (e *Engine) TagImage(ctx context.Context, from, to string) error {
 
 // PullImage asks the registry that the name says. auth is the Engine's own form
 // of credentials; "" for none.
-func (e *Engine) PullImage(ctx context.Context, name, auth string) error {
+func (e *Engine) PullImage(ctx context.Context, name, auth string) (err error) {
+	defer away(&err)
 	r, err := e.c.ImagePull(ctx, name, client.ImagePullOptions{RegistryAuth: auth})
 	if err != nil {
 		return fmt.Errorf("docker: pulling image %s: %w", name, err)

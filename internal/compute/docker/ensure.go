@@ -19,7 +19,8 @@ import (
 // record says when all of it is there, so that a repeat after a crash at any
 // instant goes on from what it finds. A pod that was lost or stopped is not made
 // again: its status says so.
-func (b *Backend) Ensure(ctx context.Context, p compute.Pod) (compute.Status, error) {
+func (b *Backend) Ensure(ctx context.Context, p compute.Pod) (s compute.Status, err error) {
+	defer away(&err)
 	if err := b.check(p); err != nil {
 		return compute.Status{}, err
 	}
@@ -43,7 +44,7 @@ func (b *Backend) Ensure(ctx context.Context, p compute.Pod) (compute.Status, er
 	if err != nil {
 		return compute.Status{}, err
 	}
-	s := b.status(o)
+	s = b.status(o)
 	b.hub.publish(s)
 	return s, nil
 }

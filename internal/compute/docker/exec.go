@@ -14,7 +14,8 @@ import (
 const execOutput = 1 << 20
 
 // Exec runs a command in a running container. Output beyond a mebibyte is dropped.
-func (b *Backend) Exec(ctx context.Context, pod, name string, command []string) (int, []byte, error) {
+func (b *Backend) Exec(ctx context.Context, pod, name string, command []string) (code int, output []byte, err error) {
+	defer away(&err)
 	full := b.containerName(pod, name)
 	made, err := b.client().ExecCreate(ctx, full, client.ExecCreateOptions{Cmd: command, AttachStdout: true, AttachStderr: true})
 	if err != nil {

@@ -37,7 +37,8 @@ func (r record) graceOf(name string) int {
 // Stop asks the pod's containers to end, those that others depend on last. It
 // returns once that is asked for; Watch tells when the pod is STOPPED. A repeat
 // with no grace kills at once.
-func (b *Backend) Stop(ctx context.Context, pod string, grace time.Duration) error {
+func (b *Backend) Stop(ctx context.Context, pod string, grace time.Duration) (err error) {
+	defer away(&err)
 	defer b.pods.lock(pod)()
 	rec, found, err := b.readRecord(pod)
 	if err != nil || !found || rec.Stage == course.Lost {
@@ -69,7 +70,8 @@ func (b *Backend) Stop(ctx context.Context, pod string, grace time.Duration) err
 
 // Remove ends and removes everything of the pod: containers, interface, volumes
 // and record. Folders of the host that it mounted stay.
-func (b *Backend) Remove(ctx context.Context, pod string) error {
+func (b *Backend) Remove(ctx context.Context, pod string) (err error) {
+	defer away(&err)
 	if err := checkName("pod", pod); err != nil {
 		return err
 	}

@@ -95,12 +95,12 @@ func (b *Backend) Watch(ctx context.Context, f func(compute.Status)) error {
 }
 
 // List observes all pods that have a record.
-func (b *Backend) List(ctx context.Context) ([]compute.Status, error) {
+func (b *Backend) List(ctx context.Context) (all []compute.Status, err error) {
+	defer away(&err)
 	pods, err := b.recorded()
 	if err != nil {
 		return nil, err
 	}
-	var all []compute.Status
 	for _, pod := range pods {
 		rec, found, err := b.readRecord(pod)
 		if err != nil {
@@ -118,6 +118,14 @@ func (b *Backend) List(ctx context.Context) ([]compute.Status, error) {
 	return all, nil
 }
 
+const (
+	// An Engine that is away is asked again after firstPause, twice as long each time, up to
+	// lastPause: to knock at a socket costs nothing.
+	firstPause, lastPause = 100 * time.Millisecond, time.Second
+	// An Engine that was there so long and goes begins another outage.
+	steadyTime = 10 * time.Second
+)
+
 // Run follows the Engine's events until ctx ends: it starts containers whose
 // dependencies came to hold, stops pods whose essential container ended, notices
 // lost ones, keeps pause containers ready and sweeps. When the Engine goes away it
@@ -128,27 +136,38 @@ func (b *Backend) Run(ctx context.Context) error {
 	side.Go(func() { b.keepSwept(ctx) })
 	defer b.work.wg.Wait()
 	defer side.Wait()
-	pause, told := 100*time.Millisecond, ""
+	pause, told := firstPause, false
 	for ctx.Err() == nil {
 		began := b.cfg.Clock.Now()
 		err := b.follow(ctx)
 		if ctx.Err() != nil {
 			break
 		}
-		if b.cfg.Clock.Now().Sub(began) > time.Minute {
-			pause, told = 100*time.Millisecond, ""
+		if b.cfg.Clock.Now().Sub(began) > steadyTime {
+			pause, told = firstPause, false
 		}
-		if err.Error() != told { // once per outage, however long it is
-			told = err.Error()
-			b.cfg.Log.Warn("the Docker Engine is away and is tried until it answers: start it (systemctl start docker), or name another with --engine", "error", err)
+		if !told { // once per outage, however long it is
+			b.cfg.Log.Warn("containers are out of sight; the Docker Engine is asked until it answers", "error", err)
+			told = true
 		}
 		select {
 		case <-ctx.Done():
 		case <-b.cfg.Clock.After(pause):
 		}
-		pause = min(2*pause, 5*time.Second)
+		pause = min(2*pause, lastPause)
 	}
 	return ctx.Err()
+}
+
+// Answered returns when the Engine has answered once. What only follows containers
+// begins then.
+func (b *Backend) Answered(ctx context.Context) error {
+	select {
+	case <-b.answered:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // follow listens first and looks at all pods then, so that nothing falls between.
@@ -164,6 +183,7 @@ func (b *Backend) follow(ctx context.Context) error {
 	if _, err := b.engine.Ping(ctx); err != nil {
 		return err
 	}
+	b.first.Do(func() { close(b.answered) })
 	for _, pod := range pods {
 		b.touch(ctx, pod)
 	}
@@ -172,7 +192,7 @@ func (b *Backend) follow(ctx context.Context) error {
 		select {
 		case m, ok := <-events.Messages:
 			if !ok {
-				return errors.New("docker: the Engine's events ended")
+				return gone(errors.New("docker: the Engine's events ended"))
 			}
 			action := string(m.Action)
 			if action == "start" || action == "die" || action == "destroy" || action == "oom" || strings.HasPrefix(action, "health_status") {
@@ -181,7 +201,7 @@ func (b *Backend) follow(ctx context.Context) error {
 				}
 			}
 		case err := <-events.Err:
-			return fmt.Errorf("docker: the Engine's events ended: %w", err)
+			return gone(fmt.Errorf("docker: the Engine's events ended: %w", err))
 		}
 	}
 }

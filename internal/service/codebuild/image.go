@@ -7,6 +7,7 @@ import (
 	"time"
 
 	api "github.com/penstock-ci/penstock/api/codebuild"
+	"github.com/penstock-ci/penstock/internal/compute"
 	"github.com/penstock-ci/penstock/internal/op"
 )
 
@@ -55,7 +56,7 @@ func (s *Service) pullsAs(b Build) op.Caller {
 }
 
 func isUnpullable(err error) bool {
-	return err != nil && strings.Contains(err.Error(), "CannotPullContainerError")
+	return err != nil && !compute.IsAway(err) && strings.Contains(err.Error(), "CannotPullContainerError")
 }
 
 // pulls are the images on their way, by build: a pull may take longer than the effect

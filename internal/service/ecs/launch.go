@@ -34,6 +34,9 @@ func (j *jobs) launch(ctx context.Context, t Task) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if compute.IsAway(err) {
+		return err // the task waits, PENDING
+	}
 	var why *startFailure
 	if !errors.As(err, &why) {
 		why = &startFailure{reason: classify(err, "CannotStartContainerError")}
@@ -115,7 +118,7 @@ func (j *jobs) pull(ctx context.Context, t *Task, container, image string) (stri
 	switch {
 	case err == nil && id == "":
 		return image, nil
-	case err == nil || ctx.Err() != nil:
+	case err == nil || ctx.Err() != nil || compute.IsAway(err):
 		return id, err
 	}
 	return "", &startFailure{classify(err, "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "+image), container}
