@@ -222,6 +222,9 @@ func (t *turn) report(r protocol.Report) {
 		t.b.Stored = r.Stored
 	}
 	switch {
+	case r.State == protocol.Stopped:
+		// StopBuild and the timeout complete the build before its runner is told.
+		t.lose(Loss{Reason: "It was stopped from outside: the host or its container engine was shut down."})
 	case r.Phase == "":
 		if isBefore(t.b.Phase, DownloadSource) {
 			return

@@ -87,6 +87,7 @@ func TestBuildEndsAsItsEndAsks(t *testing.T) {
 		"out of time":             {append(slices.Clone(running), ev(evTimedOut, nil)), "TIMED_OUT: SUBMITTED SUCCEEDED, QUEUED SUCCEEDED, PROVISIONING SUCCEEDED, DOWNLOAD_SOURCE TIMED_OUT, FINALIZING SUCCEEDED, COMPLETED"},
 		"queued too long":         {[]engine.Event{ev(evSubmitted, nil), ev(evQueuedLong, nil)}, "TIMED_OUT: SUBMITTED SUCCEEDED, QUEUED TIMED_OUT, FINALIZING SUCCEEDED, COMPLETED"},
 		"container lost":          {append(slices.Clone(running), ev(evLost, Loss{OOM: true})), "FAULT: SUBMITTED SUCCEEDED, QUEUED SUCCEEDED, PROVISIONING SUCCEEDED, DOWNLOAD_SOURCE FAULT, FINALIZING SUCCEEDED, COMPLETED"},
+		"stopped from outside":    {append(slices.Clone(running), report(1, "DOWNLOAD_SOURCE", protocol.Stopped), report(2, "", protocol.Stopped)), "FAULT: SUBMITTED SUCCEEDED, QUEUED SUCCEEDED, PROVISIONING SUCCEEDED, DOWNLOAD_SOURCE FAULT, FINALIZING SUCCEEDED, COMPLETED"},
 		"image that is not there": {[]engine.Event{ev(evSubmitted, nil), ev(evAdmitted, nil), ev(evRefused, protocol.Context{Code: "X"})}, "FAILED: SUBMITTED SUCCEEDED, QUEUED SUCCEEDED, PROVISIONING FAILED, FINALIZING SUCCEEDED, COMPLETED"},
 	} {
 		t.Run(name, func(t *testing.T) {
