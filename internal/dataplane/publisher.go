@@ -83,14 +83,20 @@ const (
 func (p *Publisher) Run(ctx context.Context) error {
 	rung, stop := p.d.DB.Listen(Topic)
 	defer stop()
+	told := ""
 	for {
 		wait := netEvery
 		if err := p.publish(ctx); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
-			p.d.Log.Warn("the data plane did not take a snapshot; trying again", "error", err)
+			if text := err.Error(); text != told {
+				told = text
+				p.d.Log.Warn("the data plane did not take a snapshot; trying again", "error", err)
+			}
 			wait = retryAfter
+		} else {
+			told = ""
 		}
 		select {
 		case <-rung:

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"syscall"
 
 	"github.com/penstock-ci/penstock/internal/blob"
 	"github.com/penstock-ci/penstock/internal/mirror"
@@ -91,6 +92,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.Log.Error("registry", "method", r.Method, "path", r.URL.Path, "error", err)
 		}
 		no = &refusal{http.StatusInternalServerError, "UNKNOWN", "the server failed; its log says why"}
+		if errors.Is(err, syscall.ENOSPC) {
+			no = &refusal{http.StatusServiceUnavailable, "UNAVAILABLE", "the disk of the server is full: make room where penstock doctor says, then push again"}
+		}
 	}
 	no.write(w, r)
 }

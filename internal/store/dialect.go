@@ -2,9 +2,13 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite" // registers the driver "sqlite", too
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // dialect holds everything that differs between the two databases. All other SQL
@@ -53,4 +57,17 @@ func (d *dialect) sql(text string) string {
 func isRetryable(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (e.Code == "40001" || e.Code == "40P01")
+}
+
+// full marks a database's error that its disk has no room as the one that a file's has.
+func full(err error) error {
+	onSQLite, is := errors.AsType[*sqlite.Error](err)
+	is = is && (onSQLite.Code() == sqlite3.SQLITE_FULL || onSQLite.Code() == sqlite3.SQLITE_IOERR_SHMSIZE)
+	if onPostgres, ok := errors.AsType[*pgconn.PgError](err); ok {
+		is = onPostgres.Code == "53100"
+	}
+	if !is {
+		return err
+	}
+	return fmt.Errorf("%w: %w", syscall.ENOSPC, err)
 }

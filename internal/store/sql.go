@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/penstock-ci/penstock/internal/clock"
-	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 // Options say where the database is.
@@ -124,15 +123,16 @@ func (db *SQL) View(ctx context.Context, f func(ctx context.Context, r Reader) e
 	return db.viewPostgres(ctx, look)
 }
 
-// Update runs f in one serializable transaction; it returns once that is on disk.
+// Update runs f in one serializable transaction; it returns once that is on disk. Its
+// error is syscall.ENOSPC where there is no room for it.
 func (db *SQL) Update(ctx context.Context, f func(ctx context.Context, tx Tx) error) error {
 	if t := db.open(ctx); t != nil && t.writes {
 		return ErrNested
 	}
 	if db.batches != nil {
-		return db.batches.update(ctx, f)
+		return full(db.batches.update(ctx, f))
 	}
-	return db.updatePostgres(ctx, f)
+	return full(db.updatePostgres(ctx, f))
 }
 
 // Now is the database's clock, which all servers share: sessions are renewed and

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"syscall"
 
 	"github.com/penstock-ci/penstock/internal/ids"
 	"github.com/penstock-ci/penstock/internal/model"
@@ -55,8 +56,8 @@ func contentType(r *http.Request) string {
 	return "application/x-amz-json-1.1"
 }
 
-// fail renders what went wrong: AWS's errors as they are, all else as an internal
-// failure whose cause only the log has.
+// fail renders what went wrong: AWS's errors as they are, a full disk by name, all else
+// as an internal failure whose cause only the log has.
 func (s *Server) fail(w http.ResponseWriter, c *call, err error) {
 	var e *op.Error
 	if errors.As(err, &e) {
@@ -71,6 +72,10 @@ func (s *Server) fail(w http.ResponseWriter, c *call, err error) {
 		return
 	}
 	s.cfg.Log.Error("request failed", slog.String("request", c.id), slog.String("operation", c.name), slog.Any("error", err))
+	if errors.Is(err, syscall.ENOSPC) {
+		s.refuse(w, c, &op.Error{Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Message: "The disk of the server is full, so nothing of this request was done. Make room where penstock doctor says, then try again. Request id " + c.id})
+		return
+	}
 	code := "InternalFailure"
 	if c.protocol == model.RESTXML || c.protocol == model.EC2 {
 		code = "InternalError"
