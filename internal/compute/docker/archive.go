@@ -14,16 +14,16 @@ import (
 )
 
 // putFiles writes the container's files and the trusted bundles into it by one
-// request. Files of a read-only root can not be put; those are bind-mounted.
-func (b *Backend) putFiles(ctx context.Context, name string, c compute.Container, trusted []trustedFile) error {
+// request. Nothing can be put into a read-only root: there the bundles are mounted.
+func (b *Backend) putFiles(ctx context.Context, name string, c compute.Container, t trusted) error {
 	files := c.Files
 	if !c.ReadOnlyRoot {
-		for _, t := range trusted {
-			body, err := t.read()
+		for _, f := range t.Files {
+			body, err := f.read()
 			if err != nil {
 				return err
 			}
-			files = append(files[:len(files):len(files)], compute.File{Path: t.Path, Mode: 0o644, Body: body})
+			files = append(files[:len(files):len(files)], compute.File{Path: f.Path, Mode: 0o644, Body: body})
 		}
 	}
 	if len(files) == 0 {

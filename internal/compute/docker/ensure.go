@@ -169,7 +169,7 @@ func (b *Backend) makeContainer(ctx context.Context, p compute.Pod, c compute.Co
 		}
 		found = false
 	}
-	trusted, err := b.trusted(ctx, c, image)
+	t, err := b.trusted(ctx, c, image)
 	if err != nil {
 		return err
 	}
@@ -177,16 +177,16 @@ func (b *Backend) makeContainer(ctx context.Context, p compute.Pod, c compute.Co
 		if err := b.volumes(p.Name, c); err != nil {
 			return err
 		}
-		if err := b.create(ctx, p, c, image, pauseID, trusted); err != nil {
+		if err := b.create(ctx, p, c, image, pauseID, t); err != nil {
 			return err
 		}
 	}
-	return b.putFiles(ctx, name, c, trusted)
+	return b.putFiles(ctx, name, c, t)
 }
 
-func (b *Backend) create(ctx context.Context, p compute.Pod, c compute.Container, image, pauseID string, trusted []trustedFile) error {
+func (b *Backend) create(ctx context.Context, p compute.Pod, c compute.Container, image, pauseID string, t trusted) error {
 	for {
-		_, err := b.client().ContainerCreate(ctx, b.options(p, c, image, pauseID, trusted))
+		_, err := b.client().ContainerCreate(ctx, b.options(p, c, image, pauseID, t))
 		if err == nil || errdefs.IsConflict(err) {
 			return nil
 		}

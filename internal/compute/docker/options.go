@@ -19,7 +19,7 @@ var logLimits = map[string]string{"max-size": "64m", "max-file": "4"}
 
 // options translates a container. The user's labels come first, so that none can
 // pose as one of ours.
-func (b *Backend) options(p compute.Pod, c compute.Container, image, pauseID string, trusted []trustedFile) client.ContainerCreateOptions {
+func (b *Backend) options(p compute.Pod, c compute.Container, image, pauseID string, t trusted) client.ContainerCreateOptions {
 	labels := map[string]string{}
 	maps.Copy(labels, c.Labels)
 	maps.Copy(labels, map[string]string{
@@ -27,7 +27,7 @@ func (b *Backend) options(p compute.Pod, c compute.Container, image, pauseID str
 		labelContainer: c.Name, labelRole: roleApp,
 	})
 	cfg := &container.Config{
-		Image: image, Entrypoint: c.Entry, Cmd: c.Args, Env: environment(c, trusted), User: c.User,
+		Image: image, Entrypoint: c.Entry, Cmd: c.Args, Env: environment(c, t), User: c.User,
 		WorkingDir: c.WorkingDir, StopSignal: c.StopSignal, Labels: labels, Healthcheck: healthCheck(c.Health),
 	}
 	host := &container.HostConfig{
@@ -35,7 +35,7 @@ func (b *Backend) options(p compute.Pod, c compute.Container, image, pauseID str
 		LogConfig:      container.LogConfig{Type: "json-file", Config: logLimits},
 		ReadonlyRootfs: c.ReadOnlyRoot,
 		Resources:      resources(c),
-		Mounts:         b.mounts(p.Name, c, trusted),
+		Mounts:         b.mounts(p.Name, c, t),
 	}
 	if c.Init {
 		host.Init = &c.Init
@@ -71,7 +71,7 @@ func healthCheck(h *compute.Health) *container.HealthConfig {
 	}
 }
 
-func (b *Backend) mounts(pod string, c compute.Container, trusted []trustedFile) []mount.Mount {
+func (b *Backend) mounts(pod string, c compute.Container, t trusted) []mount.Mount {
 	var ms []mount.Mount
 	for _, m := range c.Mounts {
 		source := m.HostPath
@@ -81,32 +81,32 @@ func (b *Backend) mounts(pod string, c compute.Container, trusted []trustedFile)
 		ms = append(ms, mount.Mount{Type: mount.TypeBind, Source: source, Target: m.Path, ReadOnly: m.ReadOnly})
 	}
 	if c.ReadOnlyRoot {
-		for _, f := range trusted {
-			if f.InImage { // the Engine can not make a mount point in a read-only root
-				ms = append(ms, mount.Mount{Type: mount.TypeBind, Source: f.Host, Target: f.Path, ReadOnly: true})
-			}
+		for _, f := range t.Files {
+			ms = append(ms, mount.Mount{Type: mount.TypeBind, Source: f.Host, Target: f.Path, ReadOnly: true})
 		}
 	}
 	return ms
 }
 
-// environment adds, where the container does not say, what makes tools with roots
-// of their own use the bundle that has our CA.
-func environment(c compute.Container, trusted []trustedFile) []string {
+// environment adds, where neither the container nor its image says, what makes tools
+// with roots of their own use the bundle that has our CA.
+func environment(c compute.Container, t trusted) []string {
 	env := c.Env
-	bundle := bundleOf(c, trusted)
-	if bundle == "" {
+	if t.Bundle == "" {
 		return env
 	}
 	set := map[string]bool{}
+	for _, name := range t.Set {
+		set[name] = true
+	}
 	for _, e := range env {
 		name, _, _ := strings.Cut(e, "=")
 		set[name] = true
 	}
 	env = append([]string(nil), env...)
-	for _, name := range []string{"AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT"} {
+	for _, name := range trustVariables {
 		if !set[name] {
-			env = append(env, name+"="+bundle)
+			env = append(env, name+"="+t.Bundle)
 		}
 	}
 	return env

@@ -1,9 +1,11 @@
 package docker
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"encoding/pem"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -44,39 +46,101 @@ func TestImagesTrustTheAuthority(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	own := makeImageWithItsOwnRoots(t)
 	block, _ := pem.Decode(bundlePEM)
 	middle := string(bytes.Split(pem.EncodeToMemory(block), []byte("\n"))[3])
-	const show = "echo bundle $AWS_CA_BUNDLE; cat $AWS_CA_BUNDLE"
+	const (
+		system = "/etc/ssl/certs/ca-certificates.crt"
+		show   = "echo bundle $SSL_CERT_FILE; cat $SSL_CERT_FILE"
+		// What is linked with OpenSSL and told nothing looks into the folder of hashed names.
+		hashed = show + "; sed -n '/Penstock adds/,$p' $SSL_CERT_FILE | env -i /usr/bin/openssl verify -no-CAfile -CApath /etc/ssl/certs"
+	)
 	for name, c := range map[string]struct {
-		image    string
-		readOnly bool
-		roots    bool // the image brings roots of its own
+		image, user string
+		readOnly    bool
+		bundle      string
+		roots       bool // the image brings roots of its own
 	}{
-		"without-certificates": {testImage, false, false},
-		"debian":               {debian, false, true},
-		"debian-read-only":     {debian, true, true},
+		"without-certificates":           {image: testImage, bundle: system},
+		"without-certificates-read-only": {image: testImage, readOnly: true, user: "1000", bundle: system},
+		"its-own-variable":               {image: own, user: "1000", bundle: "/app/roots.pem"},
+		"its-own-variable-read-only":     {image: own, readOnly: true, bundle: "/app/roots.pem"},
+		"debian":                         {image: debian, user: "1000", bundle: system, roots: true},
+		"debian-read-only":               {image: debian, readOnly: true, user: "1000", bundle: system, roots: true},
 	} {
 		if c.image == debian && id == "" {
 			t.Logf("skipped %s: image %s is not there", name, debian)
 			continue
 		}
+		command := show
+		if c.image == debian {
+			command = hashed
+		}
 		p := compute.Pod{Name: name, Containers: []compute.Container{{
-			Name: "main", Image: c.image, TrustCA: true, ReadOnlyRoot: c.readOnly, Entry: []string{"/bin/sh", "-c", show},
+			Name: "main", Image: c.image, User: c.user, TrustCA: true, ReadOnlyRoot: c.readOnly, Entry: []string{"/bin/sh", "-c", command},
 		}}}
 		if _, err := b.backend.Ensure(t.Context(), p); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		out := b.output(t, name, "main")
-		if !strings.HasPrefix(out, "bundle /etc/ssl/certs/ca-certificates.crt\n") || !strings.Contains(out, middle) {
+		if !strings.HasPrefix(out, "bundle "+c.bundle+"\n") || !strings.Contains(out, middle) {
 			t.Errorf("%s: the authority is not in the bundle:\n%.300s", name, out)
 		}
 		if n := strings.Count(out, "BEGIN CERT"); (n > 50) != c.roots {
 			t.Errorf("%s: the bundle has %d certificates", name, n)
 		}
+		if c.image == debian && !strings.HasSuffix(out, "stdin: OK\n") {
+			t.Errorf("%s: OpenSSL's folder lacks the authority:\n%s", name, out[max(0, len(out)-300):])
+		}
+		if c.image == own && !strings.Contains(out, "THEIRS\n") {
+			t.Errorf("%s: the image's own roots are gone:\n%s", name, out)
+		}
 		if err := b.backend.Remove(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// makeImageWithItsOwnRoots makes an image that names a bundle at a place of its own.
+func makeImageWithItsOwnRoots(t *testing.T) string {
+	t.Helper()
+	const name = "penstock/test-own-roots:1"
+	e, err := Connect("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	shell, err := computetest.ShellRoot("cat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots, err := pack([]compute.File{{Path: "/app/roots.pem", Mode: 0o644, Body: []byte("THEIRS\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var both bytes.Buffer
+	w := tar.NewWriter(&both)
+	for _, part := range [][]byte{shell, roots} {
+		r := tar.NewReader(bytes.NewReader(part))
+		for h, err := r.Next(); err != io.EOF; h, err = r.Next() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.WriteHeader(h); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(w, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.ImportImage(t.Context(), name, &both, "ENV PATH=/bin SSL_CERT_FILE=/app/roots.pem", "LABEL io.penstock.test=1"); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 func TestLongLinesAreSplitAndKeepTheirNumbers(t *testing.T) {
