@@ -32,6 +32,8 @@ func Main(args []string) int {
 		err = saveState(args[2])
 	case len(args) > 2 && args[1] == gitCredentialWord:
 		err = gitCredential(args[2], os.Stdin, os.Stdout)
+	case len(args) > 2 && args[1] == forgetWord:
+		err = layerBeside(args[2]).forget()
 	case os.Getpid() == 1:
 		var code int
 		if code, err = superviseSelf(args); err == nil {

@@ -12,19 +12,30 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/penstock-ci/penstock/internal/truststore"
 )
 
-// insideBundle is where a nested container sees the certificates. /dev is always a
-// file system of the container's own, so a mount below it leaves nothing in the image.
-const insideBundle = "/dev/penstock/ca.pem"
+// Where a nested container sees the certificates, as PEM and as Java's key store. /dev
+// is always a file system of the container's own, so a mount below it leaves nothing
+// in the image.
+const (
+	insideBundle = "/dev/penstock/ca.pem"
+	insideJava   = "/dev/penstock/cacerts"
+)
 
 // bundleFolder keeps the merged bundles, named by content.
 const bundleFolder = "/run/penstock/bundles"
 
-// trustVariables make programs use a bundle without touching the image's files: a
-// file that is mounted over could not be replaced by the image's own tools
-// (update-ca-certificates renames over it).
-var trustVariables = []string{"SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "PIP_CERT"}
+// forgetWord is how runc calls this program when a container has ended.
+const forgetWord = "forget-trust"
+
+// ownRoots make programs that bring roots of their own trust ours, systemRoots those
+// that look for the system's at another place than the image's.
+var (
+	ownRoots    = []string{"AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"}
+	systemRoots = []string{"SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "REQUESTS_CA_BUNDLE", "PIP_CERT"}
+)
 
 // proxyVariables are handed to nested containers where the build has them.
 var proxyVariables = []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
@@ -68,7 +79,7 @@ func realRuntime() (string, error) {
 func prepareContainer(args []string) error {
 	switch verb, bundle, process := asked(args); {
 	case verb == "exec" && process != "":
-		return edit(process, addVariables)
+		return edit(process, func(p map[string]any) error { addVariables(p, insideBundle); return nil })
 	case verb == "create" || verb == "run":
 		if bundle == "" {
 			bundle = "."
@@ -124,30 +135,99 @@ func edit(file string, change func(map[string]any) error) error {
 	return os.WriteFile(file, b, 0o644)
 }
 
-// addTrust mounts the container's own bundle with ours added, and names it in the
-// first process's environment.
+// addTrust makes the container trust Penstock's certificates: in the image's own
+// bundles, where a layer can be put in, and in files that variables name.
 func addTrust(config map[string]any, bundle string) error {
+	certificates, err := os.ReadFile(filepath.Join(defaultRoot, trustFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	root, _ := config["root"].(map[string]any)
 	rootfs, _ := root["path"].(string)
 	if !filepath.IsAbs(rootfs) {
 		rootfs = filepath.Join(bundle, rootfs)
 	}
-	file, err := mergedBundle(rootfs)
-	if err != nil || file == "" {
+	file, err := mergedBundle(rootfs, certificates)
+	if err != nil {
 		return err
 	}
 	mounts, _ := config["mounts"].([]any)
-	config["mounts"] = append(mounts, map[string]any{
-		"destination": insideBundle, "type": "bind", "source": file, "options": []string{"rbind", "ro"},
-	})
+	for destination, source := range map[string]string{insideBundle: file, insideJava: file + javaSuffix} {
+		mounts = append(mounts, map[string]any{
+			"destination": destination, "type": "bind", "source": source, "options": []string{"rbind", "ro"},
+		})
+	}
+	config["mounts"] = mounts
+	system, err := addLayer(config, rootfs, certificates)
+	if err != nil {
+		return err
+	}
+	if system == "" {
+		system = insideBundle
+	}
 	if p, ok := config["process"].(map[string]any); ok {
-		return addVariables(p)
+		addVariables(p, system)
 	}
 	return nil
 }
 
-// addVariables sets what the container itself leaves unset.
-func addVariables(process map[string]any) error {
+// addLayer puts a layer with the bundles between the image and the container's
+// changes; it returns the path of the system's bundle, "" where there is no layer.
+func addLayer(config map[string]any, rootfs string, certificates []byte) (string, error) {
+	rootfs, err := filepath.EvalSymlinks(rootfs)
+	if err != nil {
+		return "", err
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", err
+	}
+	o, ok := overlayAt(string(mounts), rootfs)
+	if !ok || o.upper() == "" {
+		return "", nil
+	}
+	l := layerBeside(o.upper())
+	if !o.has(l.files()) { // a restart finds it
+		data, ok := o.with(l.files(), l.work())
+		if !ok {
+			return "", nil
+		}
+		if err := l.fill(rootfs, certificates); err != nil {
+			return "", err
+		}
+		if l.system() == "" {
+			return "", nil
+		}
+		if err := o.mount(data); err != nil {
+			return "", err
+		}
+	}
+	return l.system(), addHook(config, l)
+}
+
+// addHook has runc call this program once the container has ended, before the daemon
+// takes its changes as a layer of an image.
+func addHook(config map[string]any, l layer) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the program's own file: %w", err)
+	}
+	hooks, _ := config["hooks"].(map[string]any)
+	if hooks == nil {
+		hooks = map[string]any{}
+	}
+	after, _ := hooks["poststop"].([]any)
+	hooks["poststop"] = append(after, map[string]any{"path": self, "args": []string{filepath.Base(self), forgetWord, l.upper}})
+	config["hooks"] = hooks
+	return nil
+}
+
+// addVariables sets what the container itself leaves unset. system is the bundle of
+// the image, so that what a command adds to it counts as well.
+func addVariables(process map[string]any, system string) {
 	env, _ := process["env"].([]any)
 	has := map[string]bool{}
 	for _, e := range env {
@@ -155,37 +235,34 @@ func addVariables(process map[string]any) error {
 		name, _, _ := strings.Cut(text, "=")
 		has[name] = true
 	}
-	for _, name := range trustVariables {
-		if !has[name] {
-			env = append(env, name+"="+insideBundle)
+	set := func(names []string, value string) {
+		for _, name := range names {
+			if !has[name] {
+				env = append(env, name+"="+value)
+			}
 		}
 	}
+	set(ownRoots, insideBundle)
+	set(systemRoots, system)
 	for _, name := range proxyVariables {
 		if v := os.Getenv(name); v != "" && !has[name] {
 			env = append(env, name+"="+v)
 		}
 	}
 	process["env"] = env
-	return nil
 }
 
+// javaSuffix tells a bundle's key store from it.
+const javaSuffix = ".jks"
+
 // mergedBundle is the image's own bundle (the build's, where it has none) and
-// Penstock's certificates; "" where there are none to add.
-func mergedBundle(rootfs string) (string, error) {
-	certificates, err := os.ReadFile(filepath.Join(defaultRoot, trustFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
+// Penstock's certificates, in a file; the key store lies beside it.
+func mergedBundle(rootfs string, certificates []byte) (string, error) {
 	merged := firstBundle(rootfs)
 	if merged == nil {
 		merged = firstBundle("/")
 	}
-	if !bytes.Contains(merged, bytes.TrimSpace(certificates)) {
-		merged = append(append(merged, '\n'), certificates...)
-	}
+	merged = truststore.Add(merged, certificates)
 	sum := sha256.Sum256(merged)
 	file := filepath.Join(bundleFolder, hex.EncodeToString(sum[:8])+".pem")
 	if _, err := os.Stat(file); err == nil {
@@ -194,11 +271,19 @@ func mergedBundle(rootfs string) (string, error) {
 	if err := os.MkdirAll(bundleFolder, 0o755); err != nil {
 		return "", err
 	}
-	tmp := file + "." + fmt.Sprint(os.Getpid())
-	if err := os.WriteFile(tmp, merged, 0o644); err != nil {
+	if err := writeWhole(file+javaSuffix, truststore.Java(merged)); err != nil {
 		return "", err
 	}
-	return file, os.Rename(tmp, file)
+	return file, writeWhole(file, merged)
+}
+
+// writeWhole makes a file appear with all its content: several containers start at once.
+func writeWhole(file string, body []byte) error {
+	tmp := file + "." + fmt.Sprint(os.Getpid())
+	if err := os.WriteFile(tmp, body, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(tmp, file)
 }
 
 // firstBundle reads the system's bundle below rootfs. Links inside are followed
@@ -209,7 +294,7 @@ func firstBundle(rootfs string) []byte {
 		return nil
 	}
 	defer root.Close()
-	for _, name := range systemBundles {
+	for _, name := range truststore.Bundles {
 		if b, err := root.ReadFile(name); err == nil {
 			return b
 		}

@@ -8,28 +8,25 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/penstock-ci/penstock/internal/truststore"
 )
 
-// Bundles of certificates that images have: the first that exists is the system's.
-var systemBundles = []string{
-	"etc/ssl/certs/ca-certificates.crt",                // Debian, Ubuntu, Alpine, Arch
-	"etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // Fedora, RHEL, Amazon Linux
-	"etc/pki/tls/certs/ca-bundle.crt",                  // older of them
-	"etc/ssl/ca-bundle.pem",                            // SUSE
-	"etc/ssl/cert.pem",                                 // Alpine's libressl
-}
-
-// ownBundles are those of programs that do not ask the system: certifi and
-// botocore wherever Python or the AWS CLI may lie.
-var ownBundles = []string{
-	"usr/lib/python3*/*-packages/{certifi,botocore}/cacert.pem",
-	"usr/local/lib/python3*/*-packages/{certifi,botocore}/cacert.pem",
-	"usr/local/aws-cli/v2/*/dist/{certifi,botocore,awscli/botocore}/cacert.pem",
-	"root/.pyenv/versions/*/lib/python3*/site-packages/{certifi,botocore}/cacert.pem",
-	"opt/*/lib/python3*/site-packages/{certifi,botocore}/cacert.pem",
-}
+// Programs that do not ask the system have roots of their own: Python's packages and
+// the AWS CLI, in these folders and at these places below.
+var (
+	packages = []string{
+		"usr/lib/python3*/*-packages",
+		"usr/local/lib/python3*/*-packages",
+		"usr/local/aws-cli/v2/*/dist",
+		"root/.pyenv/versions/*/lib/python3*/site-packages",
+		"opt/*/lib/python3*/site-packages",
+	}
+	packageRoots = []string{"certifi", "pip/_vendor/certifi", "botocore", "awscli/botocore"}
+)
 
 // anchors are folders from which the image's own tools make the bundle anew: our
 // certificates stay when a command runs them.
@@ -43,7 +40,7 @@ const trustFile = "readonly/trust.pem"
 // system's bundle.
 func trust(root string, certificates []byte) (string, error) {
 	var system string
-	for _, name := range systemBundles {
+	for _, name := range truststore.Bundles {
 		file := filepath.Join(root, name)
 		if _, err := os.Stat(file); err != nil {
 			continue
@@ -56,7 +53,7 @@ func trust(root string, certificates []byte) (string, error) {
 		}
 	}
 	if system == "" {
-		system = filepath.Join(root, systemBundles[0])
+		system = filepath.Join(root, truststore.Bundles[0])
 		if err := os.MkdirAll(filepath.Dir(system), 0o755); err != nil {
 			return "", fmt.Errorf("make the folder of the system's certificates: %w", err)
 		}
@@ -64,10 +61,16 @@ func trust(root string, certificates []byte) (string, error) {
 			return "", err
 		}
 	}
-	for _, pattern := range ownBundles {
-		for _, file := range alternatives(filepath.Join(root, pattern)) {
-			if err := appendTo(file, certificates); err != nil {
-				return "", err
+	if err := addHashed(root, certificates); err != nil {
+		return "", fmt.Errorf("add Penstock's certificates to %s: %w", truststore.HashedFolder, err)
+	}
+	for _, folder := range packages {
+		for _, name := range packageRoots {
+			found, _ := filepath.Glob(filepath.Join(root, folder, name, "cacert.pem")) // only a bad pattern fails
+			for _, file := range found {
+				if err := appendTo(file, certificates); err != nil {
+					return "", err
+				}
 			}
 		}
 	}
@@ -82,15 +85,76 @@ func trust(root string, certificates []byte) (string, error) {
 	return system, nil
 }
 
-// alternatives globs a pattern with one {a,b}.
-func alternatives(pattern string) []string {
-	open, end := strings.IndexByte(pattern, '{'), strings.IndexByte(pattern, '}')
-	var out []string
-	for _, word := range strings.Split(pattern[open+1:end], ",") {
-		found, _ := filepath.Glob(pattern[:open] + word + pattern[end+1:]) // only a bad pattern fails
-		out = append(out, found...)
+// addHashed puts the certificates into OpenSSL's folder, if there is one.
+func addHashed(root string, certificates []byte) error {
+	dir, err := os.OpenRoot(root)
+	if err != nil {
+		return err
 	}
-	return out
+	defer dir.Close()
+	files, err := hashedFiles(dir, certificates)
+	for name, body := range files {
+		if err := dir.WriteFile(name, body, 0o644); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// hashedFiles are the certificates as files of OpenSSL's folder below root, under
+// names that are free; none where that folder is a link: its programs read the bundle.
+func hashedFiles(root *os.Root, certificates []byte) (map[string][]byte, error) {
+	folder, err := find(root, truststore.HashedFolder)
+	if err != nil || folder == nil || !folder.IsDir() {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for hash, body := range truststore.Hashed(certificates) {
+		name, err := freeName(root, hash, body)
+		if err != nil {
+			return nil, err
+		}
+		files[name] = body
+	}
+	return files, nil
+}
+
+// freeName is the first of a hash's names that is not taken by another file.
+func freeName(root *os.Root, hash string, body []byte) (string, error) {
+	for n := 0; ; n++ {
+		name := path.Join(truststore.HashedFolder, fmt.Sprintf("%s.%d", hash, n))
+		info, err := root.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return name, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		if !info.Mode().IsRegular() {
+			continue
+		}
+		if have, err := root.ReadFile(name); err != nil || bytes.Equal(have, body) {
+			return name, err
+		}
+	}
+}
+
+// find is what has that name, nil if nothing has. Links on the way are not followed.
+func find(root *os.Root, name string) (info fs.FileInfo, err error) {
+	parts := strings.Split(name, "/")
+	for i := range parts {
+		if i > 0 && !info.IsDir() {
+			return nil, nil
+		}
+		info, err = root.Lstat(path.Join(parts[:i+1]...))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return info, nil
 }
 
 // appendTo adds certificates to a bundle once. A link is followed, so that links
@@ -100,13 +164,11 @@ func appendTo(file string, certificates []byte) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read %s: %w", file, err)
 	}
-	if bytes.Contains(old, bytes.TrimSpace(certificates)) {
+	added := truststore.Add(old, certificates)
+	if bytes.Equal(added, old) {
 		return nil
 	}
-	if len(old) > 0 && old[len(old)-1] != '\n' {
-		old = append(old, '\n')
-	}
-	if err := os.WriteFile(file, append(old, certificates...), 0o644); err != nil {
+	if err := os.WriteFile(file, added, 0o644); err != nil {
 		return fmt.Errorf("add Penstock's certificates to %s: %w", file, err)
 	}
 	return nil
@@ -116,8 +178,8 @@ func appendTo(file string, certificates []byte) error {
 // with their own tool: the newer format is encrypted.
 func trustJava(ctx context.Context, certificates []byte, tmp string) error {
 	var stores []string
-	for _, p := range []string{"/etc/ssl/certs/java/cacerts", "/usr/lib/jvm/*/lib/security/cacerts", "/usr/lib/jvm/*/jre/lib/security/cacerts", "/opt/*/lib/security/cacerts"} {
-		found, _ := filepath.Glob(p) // only a bad pattern fails
+	for _, pattern := range []string{"/etc/ssl/certs/java/cacerts", "/usr/lib/jvm/*/lib/security/cacerts", "/usr/lib/jvm/*/jre/lib/security/cacerts", "/opt/*/lib/security/cacerts"} {
+		found, _ := filepath.Glob(pattern) // only a bad pattern fails
 		stores = append(stores, found...)
 	}
 	keytool, err := exec.LookPath("keytool")

@@ -7,9 +7,25 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/penstock-ci/penstock/internal/truststore"
 )
 
-const certificate = "-----BEGIN CERTIFICATE-----\nOURS\n-----END CERTIFICATE-----\n"
+// The certificate of package truststore's tests; its file in OpenSSL's folder is 54f4fd10.
+const certificate = `-----BEGIN CERTIFICATE-----
+MIIB8jCCAZegAwIBAgIUVp2Y9NPIAfsrt6z/1aPd3jIoF+EwCgYIKoZIzj0EAwIw
+TTELMAkGA1UEBhMCREUxETAPBgNVBAoMCFBlbnN0b2NrMSswKQYDVQQDDCJQZW5z
+dG9jayBsb2NhbCBhdXRob3JpdHkgb24gYS1ob3N0MCAXDTI2MTEyNjE1MTY1MFoY
+DzIxMDkwMTE1MTUxNjUwWjBNMQswCQYDVQQGEwJERTERMA8GA1UECgwIUGVuc3Rv
+Y2sxKzApBgNVBAMMIlBlbnN0b2NrIGxvY2FsIGF1dGhvcml0eSBvbiBhLWhvc3Qw
+WTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAT3mveTQJ/Qy5zoRe2ARC7r7O6V6oqj
+fgDM5KuUIOpUAtKBB0xo+3Ia6Q4Zq6XoTNn2u7dqZkv4cLOO7rQrwruto1MwUTAd
+BgNVHQ4EFgQU4AU0a68Jj34LAcSFzHR/XnSeQzswHwYDVR0jBBgwFoAU4AU0a68J
+j34LAcSFzHR/XnSeQzswDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNJADBG
+AiEAv4ddlwu+h7UKeXauz610wB/dDzuGbp1fi6cYM3Rfrj0CIQDQIB9OAkrR0lQp
+Bag/4aIj0uWBnxMT7cinQiUut/Ot/Q==
+-----END CERTIFICATE-----
+`
 
 func put(t *testing.T, file, text string) string {
 	t.Helper()
@@ -28,7 +44,7 @@ func TestBundlesAreMergedOnce(t *testing.T) {
 		"Debian":     {"etc/ssl/certs/ca-certificates.crt"},
 		"Red Hat":    {"etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"},
 		"AWS CLI v2": {"etc/ssl/certs/ca-certificates.crt", "usr/local/aws-cli/v2/2.1/dist/awscli/botocore/cacert.pem"},
-		"Python":     {"etc/ssl/cert.pem", "usr/lib/python3.11/site-packages/certifi/cacert.pem"},
+		"Python":     {"etc/ssl/cert.pem", "usr/lib/python3.11/site-packages/certifi/cacert.pem", "usr/lib/python3.11/site-packages/pip/_vendor/certifi/cacert.pem"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -44,9 +60,16 @@ func TestBundlesAreMergedOnce(t *testing.T) {
 			}
 			for _, f := range files {
 				b, _ := os.ReadFile(filepath.Join(root, f))
-				if string(b) != "THEIRS\n"+certificate {
+				if strings.Count(string(b), certificate) != 1 || string(truststore.Remove(b)) != "THEIRS\n" {
 					t.Errorf("%s: %q", f, b)
 				}
+			}
+			hashed := filepath.Join(root, "etc/ssl/certs/54f4fd10.0")
+			if b, _ := os.ReadFile(hashed); strings.Contains(files[0], "etc/ssl/certs/") != strings.Contains(string(b), certificate) {
+				t.Errorf("OpenSSL's folder has %q", b)
+			}
+			if _, err := os.Stat(strings.TrimSuffix(hashed, "0") + "1"); err == nil {
+				t.Error("OpenSSL's folder has it twice")
 			}
 		})
 	}
@@ -59,7 +82,7 @@ func TestImageWithoutBundleGetsOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b, _ := os.ReadFile(bundle); string(b) != certificate {
+	if b, _ := os.ReadFile(bundle); strings.Count(string(b), certificate) != 1 {
 		t.Errorf("%s: %q", bundle, b)
 	}
 }
@@ -84,7 +107,8 @@ func TestWrapperFindsTheBundleInEveryForm(t *testing.T) {
 			}
 			err := edit(config, func(c map[string]any) error {
 				called = true
-				return addVariables(c["process"].(map[string]any))
+				addVariables(c["process"].(map[string]any), "/image/bundle")
+				return nil
 			})
 			if err != nil || !called {
 				t.Fatal(err)
@@ -98,7 +122,8 @@ func TestWrapperFindsTheBundleInEveryForm(t *testing.T) {
 				t.Fatal(err)
 			}
 			env := got.Process.Env
-			if got.N != "12345678901234567890" || !slices.Contains(env, "SSL_CERT_FILE=/mine") || !slices.Contains(env, "AWS_CA_BUNDLE="+insideBundle) || slices.Contains(env, "SSL_CERT_FILE="+insideBundle) {
+			if got.N != "12345678901234567890" || !slices.Contains(env, "SSL_CERT_FILE=/mine") || !slices.Contains(env, "AWS_CA_BUNDLE="+insideBundle) ||
+				slices.Contains(env, "SSL_CERT_FILE=/image/bundle") || !slices.Contains(env, "CURL_CA_BUNDLE=/image/bundle") {
 				t.Errorf("%s", b)
 			}
 		})

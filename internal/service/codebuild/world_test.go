@@ -323,7 +323,7 @@ var _ compute.Attacher = wire{}
 
 // testCertificate is a self-signed one that nothing uses: only its text is looked for.
 const testCertificate = `-----BEGIN CERTIFICATE-----
-MIIBdDCCARmgAwIBAgIUEXAMPLEEXAMPLEEXAMPLEEXAMPLEwCgYIKoZIzj0EAwIw
+MIIBdDCCARmgAwIBAgIUEXAMPLEEXAMPLEEXAMPLEEXAMPLECgYIKoZIzj0EAwIw
 -----END CERTIFICATE-----
 `
 
