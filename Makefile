@@ -37,6 +37,9 @@ sim: ## the engine with a crash after every commit and effect: make sim SEEDS=n
 race: ## the quick tests with the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -short -race ./internal/store/... ./internal/engine/... ./internal/dispatch/... ./internal/dataplane/...
 
+bench: build ## what this machine gives, each figure beside its floor and its goal (root; after bin/penstock setup)
+	bin/penstock bench
+
 gen: ## api/ and docs/parity.md from AWS's service models
 	gen/make.sh
 
@@ -47,4 +50,4 @@ lint: ## gofmt and go vet
 run: build ## a server on loopback
 	bin/penstock serve
 
-.PHONY: help build demo down test unit sim race gen lint run
+.PHONY: help build demo down test unit sim race bench gen lint run

@@ -19,6 +19,7 @@ type cli struct {
 	Serve         serveCmd         `cmd:"" help:"Run the server (the control plane); it starts the data plane if none answers."`
 	Dataplane     dataplaneCmd     `cmd:"" help:"Run the data plane: names, credentials, AWS addresses, load balancers. It outlives the server."`
 	Demo          demoCmd          `cmd:"" help:"Run the reference delivery: three commits, under load."`
+	Bench         benchCmd         `cmd:"" help:"Measure what this machine gives: each figure beside its floor and its goal."`
 	Setup         setupCmd         `cmd:"" help:"Install what this machine lacks: packages, Docker Engine, base images."`
 	Doctor        doctorCmd        `cmd:"" help:"Check this machine, and say what to do about what it lacks."`
 	Env           envCmd           `cmd:"" help:"Print the exports with which any AWS client reaches the server: eval \"$(penstock env)\"."`

@@ -78,6 +78,7 @@ func (s *server) status(ctx context.Context, started time.Time) (admin.Status, e
 	if err != nil {
 		out.DataPlane = "does not answer: " + err.Error()
 	} else {
+		out.DataPlanePID = plane.PID
 		out.DataPlane = fmt.Sprintf("process %d since %s", plane.PID, plane.Started.Local().Format(time.DateTime))
 		if plane.Problems != "" {
 			out.Alarms = append(out.Alarms, plane.Problems)

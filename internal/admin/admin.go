@@ -34,6 +34,7 @@ type Status struct {
 	Endpoint     string    `json:"endpoint"`
 	Site         string    `json:"site"`
 	DataPlane    string    `json:"data_plane"`
+	DataPlanePID int       `json:"data_plane_pid"` // 0 while it does not answer
 	Pods         []Pod     `json:"pods"`
 	Alarms       []string  `json:"alarms"`
 }

@@ -82,6 +82,7 @@ var table = []line{
 	{"internal/runner/protocol", "", "what runner and server agree on"},
 	{"internal/host", "internal/compute/docker", "asks the Engine how it is"},
 	{"internal/host/baseimage", "images", "makes the base images from their files"},
+	{"internal/bench", "api/iam internal/demo internal/op internal/store", "a client of its own server; inside it takes one call and one change"},
 	{"internal/daemon", "internal/admin internal/installation", "starts and ends a penstock serve"},
 	{"internal/demo", "", "a client like any other: address and keys, nothing of ours"},
 
@@ -144,7 +145,7 @@ var outside = []line{
 	{"github.com/jackc/pgx", "internal/store internal/store/storetest/postgrestest", "only the store knows which database it is"},
 	{"modernc.org/sqlite", "internal/store", "only the store knows which database it is"},
 	{"github.com/pressly/goose", "internal/store", "migrations"},
-	{"github.com/aws/aws-sdk-go-v2", "cmd/penstock internal/demo", "clients of the AWS API: the server speaks its own generated types"},
+	{"github.com/aws/aws-sdk-go-v2", "cmd/penstock internal/bench internal/demo", "clients of the AWS API: the server speaks its own generated types"},
 	{"github.com/alecthomas/kong", "cmd/penstock", "commands"},
 	{"github.com/miekg/dns", "internal/dataplane/process internal/dataplane/resolver", "the resolver"},
 	{"go.yaml.in/yaml", "internal/buildspec", "one small package reads YAML, with lines and columns"},
