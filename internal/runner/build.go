@@ -35,6 +35,7 @@ type build struct {
 	objects *objects
 	docker  *daemon
 	failed  bool // a phase failed and was not continued
+	retries int  // further builds that a failed phase asks for
 	// The cache's object, and the one that was restored.
 	cacheAt, cacheHad string
 }
@@ -67,7 +68,7 @@ func (b *build) run(ctx context.Context) error {
 	if err := b.log.drain(); err != nil {
 		return err
 	}
-	b.sender.report(protocol.Report{State: state})
+	b.sender.report(protocol.Report{State: state, Retries: b.retries})
 	if err := b.sender.close(); err != nil && !errors.Is(err, errGone) {
 		return fmt.Errorf("deliver the log: %w", err)
 	}

@@ -2,6 +2,8 @@ package runner
 
 import (
 	"context"
+	"errors"
+	"regexp"
 
 	"github.com/penstock-ci/penstock/internal/runner/protocol"
 )
@@ -53,6 +55,7 @@ func (b *build) phase(ctx context.Context, p protocol.Phase) bool {
 		return true
 	}
 	b.session.set("CODEBUILD_BUILD_SUCCEEDING", "0")
+	b.askForRetry(p, err)
 	switch {
 	case ctx.Err() != nil, p.OnFailure == protocol.OnFailureAbort:
 		return false
@@ -61,6 +64,18 @@ func (b *build) phase(ctx context.Context, p protocol.Phase) bool {
 		return true
 	}
 	return p.Name == protocol.BuildPhase || p.Name == protocol.PostBuild
+}
+
+// askForRetry takes in what a failed phase wants: the build ends as it would without, and
+// another one follows it.
+func (b *build) askForRetry(p protocol.Phase, why error) {
+	var f *failure
+	if p.Retries == 0 || !errors.As(why, &f) {
+		return
+	}
+	if wanted, err := regexp.MatchString(p.Matching, f.Message); err == nil && wanted { // the server has compiled it
+		b.retries = max(b.retries, p.Retries)
+	}
 }
 
 // commands runs the items of a list up to the first that fails.

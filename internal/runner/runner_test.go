@@ -108,6 +108,38 @@ func TestFailureRunsWhatCodeBuildRuns(t *testing.T) {
 	}
 }
 
+func TestFailedPhaseAsksForFurtherBuilds(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		phase protocol.Phase
+		want  int
+	}{
+		"any error":         {protocol.Phase{Retries: 3, Commands: []string{"false"}}, 3},
+		"an error matched":  {protocol.Phase{Retries: 2, Matching: "exit status [34]", Commands: []string{"exit 4"}}, 2},
+		"another error":     {protocol.Phase{Retries: 2, Matching: "exit status [34]", Commands: []string{"exit 5"}}, 0},
+		"an error finally":  {protocol.Phase{Retries: 1, Commands: []string{"true"}, Finally: []string{"false"}}, 1},
+		"none":              {protocol.Phase{Retries: 3, Commands: []string{"true"}}, 0},
+		"none is asked for": {protocol.Phase{Commands: []string{"false"}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			tc.phase.Name = protocol.BuildPhase
+			s.plan.Phases = []protocol.Phase{tc.phase, {Name: protocol.PostBuild, Commands: []string{"echo after"}}}
+			_, wait := s.run()
+			if err := wait(); err != nil {
+				t.Fatal(err)
+			}
+			wantIn(t, s.log(), "after")
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if got := s.reports[len(s.reports)-1].Retries; got != tc.want {
+				t.Errorf("it asks for %d further builds, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestDaemonsDoNotHoldACommand(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -22,14 +22,14 @@ type sender struct {
 	mu      sync.Mutex
 	reports []protocol.Report // not acknowledged
 	next    uint64            // number of the next report
-	closing bool
 
-	done chan struct{}
-	err  error // why it ended; after done
+	closing chan struct{} // closed: nothing more comes, so nothing is worth waiting for
+	done    chan struct{}
+	err     error // why it ended; after done
 }
 
 func newSender(c *client, k clock.Clock, dir string) *sender {
-	return &sender{client: c, clock: k, spool: newSpool(dir), done: make(chan struct{})}
+	return &sender{client: c, clock: k, spool: newSpool(dir), closing: make(chan struct{}), done: make(chan struct{})}
 }
 
 // report adds a report; N and At are filled in.
@@ -71,6 +71,7 @@ func (s *sender) run(ctx context.Context) {
 			case <-ctx.Done():
 				s.err = ctx.Err()
 				return
+			case <-s.closing:
 			case <-s.clock.After(flushAge):
 			}
 		}
@@ -78,17 +79,23 @@ func (s *sender) run(ctx context.Context) {
 }
 
 // isUrgent tells whether waiting for more lines is pointless.
-func (s *sender) isUrgent() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closing || s.spool.pending() >= batchLimit
+func (s *sender) isUrgent() bool { return s.spool.pending() >= batchLimit }
+
+func (s *sender) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
 }
 
 // once sends one batch. The reports go with the last of the lines that were
 // written before them: the log of a phase is complete when its end is known.
 func (s *sender) once(ctx context.Context) (sent, last bool, err error) {
+	closing := s.isClosing() // before what is there is taken: then that is all
 	s.mu.Lock()
-	reports, closing := append([]protocol.Report(nil), s.reports...), s.closing
+	reports := append([]protocol.Report(nil), s.reports...)
 	s.mu.Unlock()
 	first, lines, more := s.spool.batch()
 	if more {
@@ -109,11 +116,9 @@ func (s *sender) once(ctx context.Context) (sent, last bool, err error) {
 	return true, false, s.spool.acknowledge(ack.Lines)
 }
 
-// close waits until everything is acknowledged.
+// close, called once, waits until everything is acknowledged.
 func (s *sender) close() error {
-	s.mu.Lock()
-	s.closing = true
-	s.mu.Unlock()
+	close(s.closing)
 	s.spool.notify()
 	<-s.done
 	return s.err

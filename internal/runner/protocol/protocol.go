@@ -144,12 +144,16 @@ const (
 
 // Phase is one phase of the buildspec.
 type Phase struct {
-	Name      string   `json:"name"`
-	RunAs     string   `json:"runAs,omitzero"`
-	OnFailure string   `json:"onFailure,omitzero"`
-	Declared  bool     `json:"declared,omitzero"` // it stands in the buildspec
-	Commands  []string `json:"commands,omitzero"`
-	Finally   []string `json:"finally,omitzero"`
+	Name      string `json:"name"`
+	RunAs     string `json:"runAs,omitzero"`
+	OnFailure string `json:"onFailure,omitzero"`
+	// Retries is how many further builds the phase asks for where it fails, Matching (a
+	// regular expression, "" for any) with which message.
+	Retries  int      `json:"retries,omitzero"`
+	Matching string   `json:"matching,omitzero"`
+	Declared bool     `json:"declared,omitzero"` // it stands in the buildspec
+	Commands []string `json:"commands,omitzero"`
+	Finally  []string `json:"finally,omitzero"`
 }
 
 // Artifact is one set of files to store.
@@ -217,6 +221,8 @@ type Report struct {
 	Resolved map[string]string `json:"resolved,omitzero"`
 	Exported []Variable        `json:"exported,omitzero"`
 	Stored   []Stored          `json:"stored,omitzero"`
+	// Retries comes with the end of a build: as Phase's.
+	Retries int `json:"retries,omitzero"`
 }
 
 // Stored is an artifact where it lies now. The sums are of a zip only.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	api "github.com/penstock-ci/penstock/api/codebuild"
+	"github.com/penstock-ci/penstock/internal/op"
 	"github.com/penstock-ci/penstock/internal/runner/protocol"
 	"github.com/penstock-ci/penstock/internal/store"
 )
@@ -34,6 +35,14 @@ type Build struct {
 	Stored      []protocol.Stored   `json:",omitzero"`
 	Logged      bool                `json:",omitzero"` // its log stream exists
 	Reports     uint64              `json:",omitzero"` // reports taken in
+	Retry       Retry               `json:",omitzero"`
+}
+
+// Retry is a build's place among those that CodeBuild starts by itself after one that
+// failed: at most Limit of them. Previous and Next are ARNs.
+type Retry struct {
+	Limit, Number  int
+	Previous, Next string `json:",omitzero"`
 }
 
 // Entry is one phase as BatchGetBuilds shows it. Status "" is still running.
@@ -72,6 +81,12 @@ func (b Build) ARN() string { return buildARN(b.Scope, b.ID()) }
 
 // Complete tells whether nothing more happens to it.
 func (b Build) Complete() bool { return b.Phase == Completed }
+
+// retries tells whether another build follows if this one fails. A pipeline retries its
+// builds itself.
+func (b Build) retries() bool {
+	return b.Retry.Number < b.Retry.Limit && op.Val(b.Asked.Source.Type) != api.SourceTypeCodepipeline
+}
 
 // pod is the name of the build's pod.
 func (b Build) pod() string { return "build-" + b.UUID }

@@ -170,8 +170,6 @@ func checkRest(p Project) error {
 		return api.InvalidInputException("Invalid logsConfig: s3Logs are not supported; use cloudWatchLogs")
 	case p.Badge != nil && op.Val(p.Badge.BadgeEnabled):
 		return api.InvalidInputException("Invalid input: build badges are not supported")
-	case op.Val(p.AutoRetryLimit) > 0:
-		return api.InvalidInputException("Invalid input: autoRetryLimit is not supported")
 	}
 	if n := op.Val(p.ConcurrentBuildLimit); p.ConcurrentBuildLimit != nil && n < 1 {
 		return api.InvalidInputException("Invalid concurrent build limit: must be greater than or equal to 1")

@@ -112,7 +112,7 @@ func TestRealBuilds(t *testing.T) {
 		w.t = t
 		w.project("sleep", "version: 0.2\nphases:\n  build:\n    commands: [echo begun, sleep 600]\n", false)
 		id := *w.startBuild("sleep").Id
-		w.await(id, func(b Build) bool { return strings.Contains(w.text(b), "\nbegun\n") })
+		w.await(id, func(b Build) bool { return b.Phase == BuildPhase && strings.Contains(w.text(b), "\nbegun\n") })
 		out, err := op.Call(t.Context(), w.aws, w.aws.Root(), api.StopBuild, &api.StopBuildInput{Id: &id})
 		if err != nil || *out.Build.BuildStatus != "STOPPED" {
 			t.Fatalf("%v %+v", err, out)

@@ -31,6 +31,11 @@ func (b Build) shown() api.Build {
 	for _, s := range a.SecondaryArtifacts {
 		out.SecondaryArtifacts = append(out.SecondaryArtifacts, *b.artifacts(s))
 	}
+	if r := b.Retry; r.Limit > 0 || r.Number > 0 {
+		out.AutoRetryConfig = &api.AutoRetryConfig{
+			AutoRetryLimit: new(int32(r.Limit)), AutoRetryNumber: new(int32(r.Number)), NextAutoRetry: op.Opt(r.Next), PreviousAutoRetry: op.Opt(r.Previous),
+		}
+	}
 	if b.Interface != "" {
 		out.NetworkInterface = &api.NetworkInterface{SubnetId: new(b.Subnet), NetworkInterfaceId: new(b.Interface)}
 	}

@@ -2,6 +2,7 @@ package codebuild
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,9 @@ func (s *Service) image(ctx context.Context, b Build) (ref string, going bool, e
 	select {
 	case <-one.done:
 		s.pulls.end(b.ID())
+		if errors.Is(one.err, context.Canceled) {
+			return "", true, nil // the build or the server has ended: who comes next sees which
+		}
 		return one.ref, false, one.err
 	case <-s.Clock.After(pullPatience):
 		return "", true, nil

@@ -54,6 +54,7 @@ const (
 	evStop        = "stop"        // StopBuild
 	evTimedOut    = "timed-out"   // timer
 	evQueuedLong  = "queued-long" // timer
+	evRetried     = "retried"     // Retrial: another build follows
 	evCleaned     = "cleaned"     // nothing of it is left outside
 	evCleanAgain  = "clean-again" // timer
 )
@@ -63,11 +64,15 @@ const (
 	doAdmit     = "admit"
 	doAttach    = "attach"
 	doProvision = "provision"
+	doRetry     = "retry"
 	doClean     = "clean"
 )
 
 // Attachment is what evAttached tells.
 type Attachment struct{ Interface, Subnet string }
+
+// Retrial is what evRetried tells: the ARN of the build that follows.
+type Retrial struct{ Next string }
 
 // Loss is what evLost tells.
 type Loss struct {
@@ -128,9 +133,9 @@ func (t *turn) take(e engine.Event) error {
 			return body(e, t.lose)
 		}
 	case evStop:
-		t.finish(protocol.Stopped, protocol.Stopped, protocol.Context{}, stopGrace)
+		t.finish(protocol.Stopped, protocol.Stopped, protocol.Context{}, t.grace())
 	case evTimedOut:
-		t.finish(TimedOut, TimedOut, protocol.Context{Code: "BUILD_TIMED_OUT", Message: "Build has timed out. "}, stopGrace)
+		t.finish(TimedOut, TimedOut, protocol.Context{Code: "BUILD_TIMED_OUT", Message: "Build has timed out. "}, t.grace())
 	case evQueuedLong:
 		if t.b.Phase == Queued {
 			t.finish(TimedOut, TimedOut, protocol.Context{Code: "BUILD_TIMED_OUT", Message: "Build has timed out. "}, 0)
@@ -155,6 +160,8 @@ func (t *turn) late(e engine.Event) error {
 		})
 	case evProvisioned, evAdmitted, doAdmit + ".failed", doProvision + ".failed":
 		t.clean(doClean+"/after-"+e.Name, 0)
+	case evRetried:
+		return body(e, func(r Retrial) { t.b.Retry.Next = r.Next })
 	case evCleanAgain:
 		t.clean(doClean+"/"+t.at.Format(time.RFC3339), 0)
 	}
@@ -230,6 +237,7 @@ func (t *turn) report(r protocol.Report) {
 			return
 		}
 		t.at = at
+		t.b.Retry.Limit = max(t.b.Retry.Limit, r.Retries)
 		t.finish(r.State, protocol.Succeeded, protocol.Context{}, 0)
 	case r.State == "":
 		if t.b.Phase != Queued && slices.Index(order, Phase(r.Phase)) == slices.Index(order, t.b.Phase)+1 {
@@ -278,7 +286,18 @@ func (t *turn) finish(status, last string, why protocol.Context, grace time.Dura
 	t.b.Phases = append(t.b.Phases, Entry{Phase: Completed, Start: t.at})
 	t.publish(t.b.stateFact(Completed))
 	t.Effects = append(t.Effects, engine.Effect{Name: evQueuedLong}, engine.Effect{Name: evTimedOut}) // taken back
+	if status == protocol.Failed && t.b.retries() {
+		t.Effects = append(t.Effects, engine.Effect{Do: doRetry, Name: doRetry})
+	}
 	t.clean(doClean, grace)
+}
+
+// grace is what the running command gets; without a container there is none.
+func (t *turn) grace() time.Duration {
+	if t.b.Provisioned {
+		return stopGrace
+	}
+	return 0
 }
 
 func (t *turn) clean(name string, grace time.Duration) {

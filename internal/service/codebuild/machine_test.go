@@ -113,7 +113,7 @@ func TestDoubledReportsChangeNothing(t *testing.T) {
 func sample(n uint64) []engine.Event {
 	out := []engine.Event{
 		ev(evSubmitted, nil), ev(evAdmitted, nil), ev(evAttached, Attachment{"eni-1", "subnet-1"}), ev(evPulling, nil), ev(evProvisioned, nil), ev(evRefused, protocol.Context{Code: "X"}),
-		ev(evLost, Loss{}), ev(evStop, nil), ev(evTimedOut, nil), ev(evQueuedLong, nil), ev(evCleanAgain, nil),
+		ev(evLost, Loss{}), ev(evStop, nil), ev(evTimedOut, nil), ev(evQueuedLong, nil), ev(evCleanAgain, nil), ev(evRetried, Retrial{"arn"}),
 		ev(doAdmit+".failed", engine.Failure{Error: "x"}), ev(doAttach+".failed", engine.Failure{Error: "x"}), ev(doProvision+".failed", engine.Failure{Error: "x"}), ev(doClean+".failed", engine.Failure{Error: "x"}),
 		report(n, "", protocol.Succeeded), report(n, "", protocol.Failed),
 	}

@@ -180,6 +180,20 @@ func (s *Service) pod(b Build, image, kept string) (compute.Pod, error) {
 	}, nil
 }
 
+// retry starts the build that follows one that failed, with the project's role: a role
+// that may not, a project that is gone or full, ends the row.
+func (s *Service) retry(ctx context.Context, _ engine.ID, b Build, _ engine.Effect, token string) (*engine.Event, error) {
+	out, err := op.Call(ctx, s.AWS, s.as(b, token), api.RetryBuild, &api.RetryBuildInput{Id: new(b.ARN())})
+	if e, ok := errors.AsType[*op.Error](err); ok && !e.IsServerFault() {
+		s.Log.Warn("a failed build is not retried", "build", b.ID(), "error", e)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return event(evRetried, s.Clock.Now(), Retrial{op.Val(out.Build.Arn)})
+}
+
 // clean removes what a build leaves outside: pod, interface, place, open log.
 func (s *Service) clean(ctx context.Context, id engine.ID, b Build, f engine.Effect, token string) (*engine.Event, error) {
 	var c Cleaning

@@ -127,7 +127,7 @@ const buildKind = "codebuild.build"
 // Kinds are the service's machines.
 func (s *Service) Kinds() []engine.Kind {
 	return []engine.Kind{engine.Machine(buildKind, builds, step, map[string]engine.Do[Build]{
-		doAdmit: s.admit, doAttach: s.attach, doProvision: s.provision, doClean: s.clean,
+		doAdmit: s.admit, doAttach: s.attach, doProvision: s.provision, doRetry: s.retry, doClean: s.clean,
 	})}
 }
 

@@ -113,7 +113,8 @@ func phasesOf(spec *buildspec.Spec) []protocol.Phase {
 		p := protocol.Phase{Name: strings.ToUpper(name)}
 		for _, q := range spec.Phases {
 			if q.Name == name {
-				p.Declared, p.RunAs, p.OnFailure, p.Commands, p.Finally = true, q.RunAs, q.OnFailure.Do, q.Commands, q.Finally
+				p.Declared, p.RunAs, p.Commands, p.Finally = true, q.RunAs, q.Commands, q.Finally
+				p.OnFailure, p.Retries, p.Matching = q.OnFailure.Do, q.OnFailure.Retries, q.OnFailure.Matching
 			}
 		}
 		out = append(out, p)
@@ -123,11 +124,6 @@ func phasesOf(spec *buildspec.Spec) []protocol.Phase {
 
 // unsupported names what a buildspec asks for and a build here could not do.
 func unsupported(spec *buildspec.Spec) string {
-	for _, p := range spec.Phases {
-		if p.OnFailure.Do == "RETRY" {
-			return "on-failure: RETRY in phase " + p.Name + " is not supported"
-		}
-	}
 	switch {
 	case spec.Proxy:
 		return "proxy: builds have no proxy server, so upload-artifacts and logs cannot be yes: remove the section"

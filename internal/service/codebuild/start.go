@@ -22,6 +22,11 @@ import (
 const tokenLife = 5 * time.Minute
 
 func (s *Service) startBuild(ctx context.Context, tx store.Tx, c op.Caller, in *api.StartBuildInput) (*api.StartBuildOutput, error) {
+	return s.launch(ctx, tx, c, in, func(*Build) {})
+}
+
+// launch puts a build and wakes its machine; also says what else it is.
+func (s *Service) launch(ctx context.Context, tx store.Tx, c op.Caller, in *api.StartBuildInput, also func(*Build)) (*api.StartBuildOutput, error) {
 	name := projectName(in.ProjectName)
 	d, err := s.project(ctx, tx, c.Scope, name)
 	if err != nil {
@@ -43,9 +48,11 @@ func (s *Service) startBuild(ctx context.Context, tx store.Tx, c op.Caller, in *
 	}
 	b.Seed = *in
 	b.Seed.IdempotencyToken = nil
+	b.Retry.Limit = int(op.Or(in.AutoRetryLimitOverride, op.Val(d.Value.AutoRetryLimit)))
 	if op.Val(asked.Source.Type) == api.SourceTypeCodepipeline && op.Val(in.SourceVersion) != "" {
 		b.Resolved = map[string]string{"": op.Val(in.SourceVersion)}
 	}
+	also(&b)
 	if err := s.begin(ctx, tx, b); err != nil {
 		return nil, err
 	}
@@ -130,7 +137,7 @@ func (s *Service) checkAsked(ctx context.Context, r store.Reader, c op.Caller, a
 	if err := checkEnvironment(a.Environment, c.Account); err != nil {
 		return err
 	}
-	if err := checkRest(Project{Project: api.Project{Cache: a.Cache, LogsConfig: a.Logs, AutoRetryLimit: in.AutoRetryLimitOverride}}); err != nil {
+	if err := checkRest(Project{Project: api.Project{Cache: a.Cache, LogsConfig: a.Logs}}); err != nil {
 		return err
 	}
 	if s.NoPrivileged && op.Val(a.Environment.PrivilegedMode) {
@@ -268,7 +275,11 @@ func (s *Service) retryBuild(ctx context.Context, tx store.Tx, c op.Caller, in *
 	if v := old.Resolved[""]; v != "" {
 		again.SourceVersion = new(v)
 	}
-	out, err := s.startBuild(ctx, tx, c, &again)
+	out, err := s.launch(ctx, tx, c, &again, func(b *Build) {
+		if c.Service == servicePrincipal { // by itself, with the project's role
+			b.Initiator, b.Retry.Number, b.Retry.Previous = old.Initiator, old.Retry.Number+1, old.ARN()
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
