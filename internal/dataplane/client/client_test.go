@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -297,6 +298,17 @@ func TestAKilledProcessComesBackAndRefusesNobody(t *testing.T) {
 		waitOther(t, b.Client, st.PID)
 	}
 	t.Logf("answered again after at most %v", worst)
+}
+
+// TestACallerThatLeavesStartsNothing: a second process would come up once the first one
+// was stopped.
+func TestACallerThatLeavesStartsNothing(t *testing.T) {
+	c := New(Options{Run: t.TempDir(), Command: []string{"/bin/false"}, LogFile: filepath.Join(t.TempDir(), "log")})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.EnsureRunning(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller that left is told %v", err)
+	}
 }
 
 // held waits until the client holds a duplicate of the socket at port.

@@ -53,6 +53,9 @@ func (c *Client) settled(ctx context.Context) (s process.Status, err error) {
 		}
 		return err
 	})
+	if ctx.Err() != nil {
+		return s, context.Cause(ctx) // who asked has left: that says nothing of the process
+	}
 	if err != nil {
 		return s, &awayError{err: err}
 	}
