@@ -3,6 +3,7 @@ package docker
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -193,5 +194,40 @@ func TestExecGivesCodeAndOutput(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(b.cfg.Runtime + "/pods"); err != nil || len(entries) != 0 {
 		t.Errorf("left in the runtime root: %v, %v", entries, err)
+	}
+}
+
+// TestPruningTakesNothingFromAPod: docker system prune removes containers that have ended.
+func TestPruningTakesNothingFromAPod(t *testing.T) {
+	t.Parallel()
+	makeTestImage(t)
+	b := setup(t, nil).backend
+	first, main := script(computetest.Script{Name: "first"}), script(computetest.Script{Name: "main", Run: -1})
+	main.Essential, main.After = true, []compute.Dependency{{Container: "first", Condition: "SUCCESS"}}
+	watching, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := b.Ensure(t.Context(), compute.Pod{Name: "pruned", Containers: []compute.Container{first, main}}); err != nil {
+		t.Fatal(err)
+	}
+	err := b.Watch(watching, func(s compute.Status) {
+		if s.Pod == "pruned" && len(s.Containers) == 2 && !s.Containers[1].StartedAt.IsZero() {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("wait for the second container: %v", err)
+	}
+	if err := b.removeContainer(t.Context(), b.containerName("pruned", "first")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.settle(t.Context(), "pruned"); err != nil {
+		t.Fatal(err)
+	}
+	all, err := b.List(t.Context())
+	if err != nil || len(all) != 1 || all[0].Phase != compute.Running || all[0].Containers[0].Exit == nil || all[0].Containers[1].Exit != nil {
+		t.Errorf("after its ended container was removed, the pod is %+v, %v", all, err)
+	}
+	if err := b.Remove(t.Context(), "pruned"); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -48,11 +49,11 @@ func (b *Backend) list(ctx context.Context, f client.Filters) ([]container.Summa
 type observation struct {
 	rec   record
 	pause bool // its pause container runs
-	found map[string]container.InspectResponse
+	found map[string]compute.ContainerStatus
 }
 
 func (b *Backend) observe(ctx context.Context, rec record) (observation, error) {
-	o := observation{rec: rec, found: map[string]container.InspectResponse{}}
+	o := observation{rec: rec, found: map[string]compute.ContainerStatus{}}
 	pause, found, err := b.inspect(ctx, b.pauseName(rec.Pod))
 	if err != nil {
 		return o, err
@@ -64,20 +65,41 @@ func (b *Backend) observe(ctx context.Context, rec record) (observation, error) 
 			return o, err
 		}
 		if found {
-			o.found[m.Name] = c
+			o.found[m.Name] = containerStatus(m.Name, c)
+		} else if ended, known := rec.Ended[m.Name]; known {
+			o.found[m.Name] = ended
 		}
 	}
 	return o, nil
+}
+
+// remember notes in the record which containers have ended: whoever prunes the Engine
+// removes them, and the pod must not be taken for damaged. It tells whether any is new.
+func (o observation) remember(rec *record) (changed bool) {
+	for name, c := range o.found {
+		if _, known := rec.Ended[name]; c.Exit == nil || known {
+			continue
+		}
+		if !changed {
+			rec.Ended = maps.Clone(rec.Ended) // others may hold the record as it was
+		}
+		if rec.Ended == nil {
+			rec.Ended = map[string]compute.ContainerStatus{}
+		}
+		rec.Ended[name], changed = c, true
+	}
+	return changed
 }
 
 // states reduces an observation to what course.Decide needs.
 func (o observation) states() map[string]course.State {
 	m := map[string]course.State{}
 	for name, c := range o.found {
-		s := course.State{Started: !parseTime(c.State.StartedAt).IsZero(), Running: c.State.Running, Code: c.State.ExitCode}
-		if c.State.Health != nil {
-			s.Healthy = c.State.Health.Status == container.Healthy
+		s := course.State{Started: !c.StartedAt.IsZero(), Healthy: c.Health == "HEALTHY"}
+		if c.Exit != nil {
+			s.Code = c.Exit.Code
 		}
+		s.Running = s.Started && c.Exit == nil
 		m[name] = s
 	}
 	return m
@@ -107,7 +129,7 @@ func (b *Backend) status(o observation) compute.Status {
 	for _, m := range o.rec.Containers {
 		cs := compute.ContainerStatus{Name: m.Name}
 		if c, found := o.found[m.Name]; found {
-			cs = containerStatus(m.Name, c)
+			cs = c
 		}
 		s.Containers = append(s.Containers, cs)
 	}

@@ -24,6 +24,7 @@ type record struct {
 	Reason                     string     `json:",omitzero"`
 	Address                    netip.Addr `json:",omitzero"`
 	Containers                 []course.Member
+	Ended                      map[string]compute.ContainerStatus `json:",omitzero"` // those that have ended, as they were
 	// Grace is what Stop was called with, in seconds; nil while nobody did.
 	Grace *int `json:",omitzero"`
 }

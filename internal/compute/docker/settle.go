@@ -82,6 +82,11 @@ func (b *Backend) advance(ctx context.Context, rec record) (observation, error) 
 		if err != nil {
 			return o, err
 		}
+		if o.remember(&rec) {
+			if err := b.writeRecord(rec); err != nil {
+				return o, err
+			}
+		}
 		d := course.Decide(rec.Stage, rec.Containers, o.pause, o.states())
 		if d.Stage != "" {
 			rec.Stage, rec.Reason = d.Stage, d.Reason
