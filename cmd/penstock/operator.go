@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/penstock-ci/penstock/internal/admin"
+	"github.com/penstock-ci/penstock/internal/compute"
 	"github.com/penstock-ci/penstock/internal/dataplane"
 	"github.com/penstock-ci/penstock/internal/identity"
 	"github.com/penstock-ci/penstock/internal/mirror"
@@ -84,8 +85,10 @@ func (s *server) status(ctx context.Context, started time.Time) (admin.Status, e
 			out.Alarms = append(out.Alarms, plane.Problems)
 		}
 	}
-	pods, err := s.host.pods.List(ctx)
-	if err != nil {
+	pods, err := s.pods(ctx)
+	if compute.IsAway(err) {
+		out.Alarms = append(out.Alarms, err.Error())
+	} else if err != nil {
 		return out, err
 	}
 	for _, p := range pods {
@@ -96,6 +99,14 @@ func (s *server) status(ctx context.Context, started time.Time) (admin.Status, e
 		out.Alarms = append(out.Alarms, "the kernel's state of "+vpc+" is not what was put in force; it is being mended")
 	}
 	return out, err
+}
+
+// pods asks the Engine even where there is none.
+func (s *server) pods(ctx context.Context) ([]compute.Status, error) {
+	if _, err := s.host.pods.Engine().Ping(ctx); err != nil {
+		return nil, err
+	}
+	return s.host.pods.List(ctx)
 }
 
 // urls are where this host reaches a load balancer, told by name, ARN or DNS name.
@@ -130,6 +141,9 @@ func (s *server) urls(ctx context.Context, name string) ([]admin.URL, error) {
 
 // remove takes away what the installation made outside its data folder, and ends the server.
 func (s *server) remove(ctx context.Context) error {
+	if _, err := s.host.pods.Engine().Ping(ctx); err != nil {
+		return fmt.Errorf("nothing is removed yet: %w", err)
+	}
 	s.rest() // or what is removed would be made anew
 	err := errors.Join(s.host.pods.RemoveAll(ctx), s.stopDataPlane(ctx), s.host.plane.RemoveAll(ctx))
 	if err != nil {
