@@ -81,6 +81,16 @@ func (s *server) openPods() (err error) {
 	return nil
 }
 
+// withEngine begins run when the Engine has answered: it follows containers.
+func (s *server) withEngine(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := s.host.pods.Answered(ctx); err != nil {
+			return err
+		}
+		return run(ctx)
+	}
+}
+
 // owner answers for the pods of one service: whether it still needs one, and
 // whether it is its own at all.
 type owner func(ctx context.Context, owner string) (needed, mine bool, err error)

@@ -125,7 +125,7 @@ func (s *server) openDatabases(context.Context) error {
 		DB: s.db, Engine: s.engine, AWS: s.dispatch, Names: s.host.names, Plane: s.host.snapshots.Wait, Pods: s.host.pods,
 		Data: s.in.Data, Certificate: s.ca.Leaf, Clock: s.clock, Log: s.log,
 	})
-	s.loops = append(s.loops, loop{"databases", databases.Run})
+	s.loops = append(s.loops, loop{"databases", s.withEngine(databases.Run)})
 	s.owners = append(s.owners, databases.Owns)
 	return s.add(databases)
 }
@@ -152,12 +152,12 @@ func (s *server) openBuilds(context.Context) error {
 	}
 	builds := codebuild.New(codebuild.Deps{
 		DB: s.db, Engine: s.engine, AWS: s.dispatch, Guard: s.dispatch, Pods: s.host.pods, Lines: s.lines, Clock: s.clock, Log: s.log,
-		Ticket: s.ticket("codebuild.amazonaws.com"), Images: s.host.images, Curated: baseimage.Build, RunnerDir: folder, Runner: unpacked,
+		Ticket: s.ticket("codebuild.amazonaws.com"), Images: s.host.images, Curated: baseimage.Build, RunnerDir: folder, Runner: unpacked, CacheDir: s.in.Path("caches"),
 		Trust: func() string { return string(s.trust) }, Secret: secret, Places: places, NoPrivileged: s.cmd.NoPrivileged,
 		Cores: float64(runtime.NumCPU()), Memory: memory, MTU: mtu,
 	})
 	s.mounts = append(s.mounts, wire.Mount{Match: inside(splice.Control, codebuild.ControlPath), Handler: builds.Control()})
-	s.loops = append(s.loops, loop{"builds", builds.Run}, loop{"images of builds", builds.Pull})
+	s.loops = append(s.loops, loop{"builds", s.withEngine(builds.Run)}, loop{"images of builds", builds.Pull}, loop{"caches of builds", daily(s.clock, builds.SweepCaches)})
 	s.owners = append(s.owners, builds.Owns)
 	return s.add(builds)
 }
@@ -204,7 +204,7 @@ func (s *server) openTasks(context.Context) error {
 	for _, version := range []string{"/v3/", "/v4/"} {
 		s.mounts = append(s.mounts, wire.Mount{Match: inside(splice.Credentials, version), Handler: tasks.Metadata()})
 	}
-	s.loops = append(s.loops, loop{"tasks", tasks.Run})
+	s.loops = append(s.loops, loop{"tasks", s.withEngine(tasks.Run)})
 	s.owners = append(s.owners, func(ctx context.Context, owner string) (needed, mine bool, err error) {
 		if !strings.HasPrefix(owner, "ecs.task/") {
 			return false, false, nil
