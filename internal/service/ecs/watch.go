@@ -3,12 +3,14 @@ package ecs
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/penstock-ci/penstock/api/elbv2"
 	"github.com/penstock-ci/penstock/internal/compute"
+	"github.com/penstock-ci/penstock/internal/engine"
 	"github.com/penstock-ci/penstock/internal/op"
 	"github.com/penstock-ci/penstock/internal/store"
 )
@@ -89,8 +91,9 @@ func (j *jobs) watchTargets(ctx context.Context) {
 			})
 		})
 	}
+	heard := heardTargets{}
 	for ctx.Err() == nil {
-		waiting, err := j.askTargets(ctx)
+		waiting, err := j.askTargets(ctx, heard)
 		if err != nil && ctx.Err() == nil {
 			j.c.Log.Warn("ask the target groups", "error", err)
 		}
@@ -111,19 +114,23 @@ type groupKey struct {
 	group string
 }
 
+// heardTargets is what each task was told last of its targets.
+type heardTargets map[engine.ID][]Target
+
 // askTargets asks every target group that a task is in, once. waiting tells whether
 // a task waits for a change.
-func (j *jobs) askTargets(ctx context.Context) (waiting bool, err error) {
+func (j *jobs) askTargets(ctx context.Context, heard heardTargets) (waiting bool, err error) {
 	live, err := j.live(ctx)
 	if err != nil {
 		return false, err
 	}
+	heard.forgetOthers(live)
 	told := map[groupKey]map[string]Target{}
 	for _, t := range live {
 		if len(t.Targets) == 0 || t.Status.before(Activating) || !t.Status.before(Stopping) {
 			continue
 		}
-		now, changed := slices.Clone(t.Targets), false
+		now := slices.Clone(t.Targets)
 		for i := range now {
 			g := &now[i]
 			key := groupKey{t.Scope, g.Group}
@@ -140,16 +147,33 @@ func (j *jobs) askTargets(ctx context.Context) (waiting bool, err error) {
 			if g.State == "" && t.Status != Deactivating {
 				continue // its registration is on the way
 			}
-			changed = changed || g.State != said.State || g.Reason != said.Reason
 			g.State, g.Reason = said.State, said.Reason
 		}
-		if changed {
-			if err := j.tell(ctx, t.Scope, t.ID, taskTargets, now); err != nil {
-				return true, err
-			}
+		if !heard.isNews(&t, now) {
+			continue
 		}
+		if err := j.tell(ctx, t.Scope, t.ID, taskTargets, now); err != nil {
+			return true, err
+		}
+		heard[taskID(t.Scope, t.ID)] = now
 	}
 	return waiting, nil
+}
+
+// isNews tells whether now is not what the document has, or not what the task was
+// told last: one that was healthy, then not, and is again must hear of it even where
+// its document does not show the second yet.
+func (h heardTargets) isNews(t *Task, now []Target) bool {
+	last, isTold := h[taskID(t.Scope, t.ID)]
+	return !slices.Equal(now, t.Targets) || isTold && !slices.Equal(now, last)
+}
+
+func (h heardTargets) forgetOthers(live []Task) {
+	kept := map[engine.ID]bool{}
+	for _, t := range live {
+		kept[taskID(t.Scope, t.ID)] = true
+	}
+	maps.DeleteFunc(h, func(id engine.ID, _ []Target) bool { return !kept[id] })
 }
 
 func targetKey(address string, port int32) string { return address + " " + strconv.Itoa(int(port)) }
