@@ -37,9 +37,9 @@ func (d *Dispatcher) authorise(ctx context.Context, r store.Reader, h op.Handler
 			resources = named
 		}
 	}
-	facts := requestTags(in)
-	for _, resource := range resources {
-		if err := d.ask(ctx, r, c, action, resource, facts); err != nil {
+	q := identity.Question{Caller: c, Action: action, Context: requestKeys(h, c, in), Described: lookups(h, c, in)}
+	for _, q.Resource = range resources {
+		if err := d.ask(ctx, r, q); err != nil {
 			return err
 		}
 	}
@@ -47,12 +47,12 @@ func (d *Dispatcher) authorise(ctx context.Context, r store.Reader, h op.Handler
 }
 
 // Allow answers a handler's second question about its caller.
-func (d *Dispatcher) Allow(ctx context.Context, r store.Reader, c op.Caller, action, resource string, facts map[string]string) error {
-	many := make(map[string][]string, len(facts))
-	for k, v := range facts {
+func (d *Dispatcher) Allow(ctx context.Context, r store.Reader, c op.Caller, action, resource string, keys map[string]string) error {
+	many := make(map[string][]string, len(keys))
+	for k, v := range keys {
 		many[k] = []string{v}
 	}
-	return d.ask(ctx, r, c, action, resource, many)
+	return d.ask(ctx, r, identity.Question{Caller: c, Action: action, Resource: resource, Context: many})
 }
 
 // Trusts tells whether role's trust policy names service.
@@ -63,28 +63,34 @@ func (d *Dispatcher) Trusts(ctx context.Context, r store.Reader, role, service s
 	return d.Policies.Trusts(ctx, r, role, service)
 }
 
-func (d *Dispatcher) ask(ctx context.Context, r store.Reader, c op.Caller, action, resource string, facts map[string][]string) error {
+// ask completes q by what belongs to its resource, and decides.
+func (d *Dispatcher) ask(ctx context.Context, r store.Reader, q identity.Question) error {
+	named, _ := arn.Parse(q.Resource)
+	guard := d.Resources[named.Service]
 	// An account's root is bound by resource policies alone.
-	root := strings.HasSuffix(c.ARN, ":root") && isOwn(c, resource)
-	if root && !d.isGuarded(resource) {
+	root := strings.HasSuffix(q.Caller.ARN, ":root") && isOwn(q.Caller, named)
+	if root && guard == nil {
 		return nil
 	}
-	resource, err := d.complete(ctx, r, resource)
-	if err != nil {
-		return fmt.Errorf("complete %s: %w", resource, err)
+	var err error
+	if q.Resource, err = d.complete(ctx, r, named.Service, q.Resource); err != nil {
+		return fmt.Errorf("complete %s: %w", named, err)
 	}
-	policy, err := d.resourcePolicy(ctx, r, resource)
-	if err != nil {
-		return fmt.Errorf("policy of %s: %w", resource, err)
+	if guard != nil {
+		if q.ResourcePolicy, err = guard(ctx, r, q.Resource); err != nil {
+			return fmt.Errorf("policy of %s: %w", q.Resource, err)
+		}
 	}
-	if root && policy == "" {
+	if root && q.ResourcePolicy == "" {
 		return nil
 	}
-	refusal := &identity.Refusal{Principal: c.ARN, Action: action, Resource: resource, Reason: "because no identity-based policy allows the " + action + " action"}
+	if by := d.described[named.Service]; by != nil {
+		q.Described = append(q.Described[:len(q.Described):len(q.Described)], by...)
+	}
+	refusal := &identity.Refusal{Principal: q.Caller.ARN, Action: q.Action, Resource: q.Resource, Reason: "because no identity-based policy allows the " + q.Action + " action"}
 	if d.Policies != nil {
-		refusal, err = d.Policies.Decide(ctx, r, identity.Question{Caller: c, Action: action, Resource: resource, Context: facts, ResourcePolicy: policy})
-		if err != nil {
-			return fmt.Errorf("decide %s on %s for %s: %w", action, resource, c.ARN, err)
+		if refusal, err = d.Policies.Decide(ctx, r, q); err != nil {
+			return fmt.Errorf("decide %s on %s for %s: %w", q.Action, q.Resource, q.Caller.ARN, err)
 		}
 	}
 	if refusal == nil {
@@ -92,34 +98,19 @@ func (d *Dispatcher) ask(ctx context.Context, r store.Reader, c op.Caller, actio
 	}
 	service, _ := ctx.Value(serviceKey{}).(string)
 	if service == "" {
-		service, _, _ = strings.Cut(action, ":")
+		service, _, _ = strings.Cut(q.Action, ":")
 	}
 	return denied(service, refusal)
 }
 
-func (d *Dispatcher) complete(ctx context.Context, r store.Reader, resource string) (string, error) {
-	a, ok := arn.Parse(resource)
-	if !ok || d.resolve[a.Service] == nil {
-		return resource, nil
+func (d *Dispatcher) complete(ctx context.Context, r store.Reader, service, resource string) (string, error) {
+	if f := d.resolve[service]; f != nil {
+		return f(ctx, r, resource)
 	}
-	return d.resolve[a.Service](ctx, r, resource)
-}
-
-func (d *Dispatcher) isGuarded(resource string) bool {
-	a, _ := arn.Parse(resource)
-	return d.Resources[a.Service] != nil
-}
-
-func (d *Dispatcher) resourcePolicy(ctx context.Context, r store.Reader, resource string) (string, error) {
-	a, ok := arn.Parse(resource)
-	if !ok || d.Resources[a.Service] == nil {
-		return "", nil
-	}
-	return d.Resources[a.Service](ctx, r, resource)
+	return resource, nil
 }
 
 // isOwn: S3's ARNs and "*" carry no account; whose they are, the service says.
-func isOwn(c op.Caller, resource string) bool {
-	a, ok := arn.Parse(resource)
-	return !ok || a.Account == "" || a.Account == c.Account || a.Account == "aws"
+func isOwn(c op.Caller, named arn.ARN) bool {
+	return named.Account == "" || named.Account == c.Account || named.Account == "aws"
 }

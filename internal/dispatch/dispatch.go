@@ -2,7 +2,8 @@
 // check the model's constraints, authorise, open the transaction, run, keep the
 // receipt, write the audit line. wire calls it for requests from outside,
 // services call it for each other; both kinds of caller are treated alike.
-// It knows no service and never looks into an input beyond its tags.
+// It knows no service and never looks into an input beyond its tags and the
+// condition keys that its handler names.
 package dispatch
 
 import (
@@ -51,8 +52,9 @@ type Deps struct {
 // Dispatcher implements op.Dispatcher, op.Guard and the stream variant.
 type Dispatcher struct {
 	Deps
-	handlers map[string]op.Handler
-	resolve  map[string]Resolve
+	handlers  map[string]op.Handler
+	resolve   map[string]Resolve
+	described map[string][]op.Described // by signing name
 }
 
 var (
@@ -72,7 +74,7 @@ func New(deps Deps) (*Dispatcher, error) {
 	if deps.Resources == nil {
 		deps.Resources = map[string]ResourcePolicy{}
 	}
-	d := &Dispatcher{Deps: deps, handlers: map[string]op.Handler{}, resolve: map[string]Resolve{}}
+	d := &Dispatcher{Deps: deps, handlers: map[string]op.Handler{}, resolve: map[string]Resolve{}, described: map[string][]op.Described{}}
 	return d, d.Register(deps.Handlers...)
 }
 
@@ -95,6 +97,10 @@ func (d *Dispatcher) Guarded(service string, p ResourcePolicy) { d.Resources[ser
 
 // Resolved names who completes the ARNs of a service; it belongs to start-up too.
 func (d *Dispatcher) Resolved(service string, f Resolve) { d.resolve[service] = f }
+
+// Described names who reads the condition keys of a service's resources, such as
+// their tags; it belongs to start-up too.
+func (d *Dispatcher) Described(service string, by []op.Described) { d.described[service] = by }
 
 // Handler finds the handler of an operation, for wire to decode its input.
 func (d *Dispatcher) Handler(service, name string) (op.Handler, bool) {

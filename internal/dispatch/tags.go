@@ -2,56 +2,65 @@ package dispatch
 
 import "reflect"
 
-// requestTags reads aws:RequestTag/K and aws:TagKeys out of an input's Tags
-// member, the one member that means the same in every service.
-func requestTags(in any) map[string][]string {
+// given are the condition keys of one input; the map is made by the first.
+type given struct{ keys map[string][]string }
+
+func (g *given) set(key string, values []string) {
+	if g.keys == nil {
+		g.keys = map[string][]string{}
+	}
+	g.keys[key] = values
+}
+
+// tagged reads aws:RequestTag/K and aws:TagKeys out of the members of an input that
+// mean the same in every service: Tags, EC2's TagSpecifications, and the TagKeys of
+// what takes tags away.
+func (g *given) tagged(in any) {
 	v := reflect.Indirect(reflect.ValueOf(in))
 	if v.Kind() != reflect.Struct {
-		return nil
+		return
 	}
-	tags := v.FieldByName("Tags")
+	g.tags(v.FieldByName("Tags"))
+	if specs := v.FieldByName("TagSpecifications"); specs.Kind() == reflect.Slice {
+		for i := range specs.Len() {
+			g.tags(specs.Index(i).FieldByName("Tags"))
+		}
+	}
+	if names := v.FieldByName("TagKeys"); names.IsValid() {
+		if list, ok := names.Interface().([]string); ok && len(list) > 0 {
+			g.set("aws:TagKeys", list)
+		}
+	}
+}
+
+// tags takes a map, or a list of items {Key, Value} or ECS's {key, value}: both are
+// Go fields Key and Value.
+func (g *given) tags(tags reflect.Value) {
 	switch tags.Kind() {
 	case reflect.Map:
-		return mapTags(tags)
+		for it := tags.MapRange(); it.Next(); {
+			if s, ok := text(it.Value()); ok {
+				g.tag(it.Key().String(), s) // every map named Tags has strings for keys
+			}
+		}
 	case reflect.Slice:
-		return listTags(tags)
-	}
-	return nil
-}
-
-func mapTags(tags reflect.Value) map[string][]string {
-	if tags.Type().Key().Kind() != reflect.String {
-		return nil
-	}
-	facts := map[string][]string{}
-	for it := tags.MapRange(); it.Next(); {
-		if s, ok := text(it.Value()); ok {
-			add(facts, it.Key().String(), s)
+		for i := range tags.Len() {
+			item := reflect.Indirect(tags.Index(i))
+			if item.Kind() != reflect.Struct {
+				return
+			}
+			k, okKey := text(item.FieldByName("Key"))
+			v, _ := text(item.FieldByName("Value"))
+			if okKey {
+				g.tag(k, v)
+			}
 		}
 	}
-	return facts
 }
 
-// listTags takes items {Key, Value} and ECS's {key, value}: both are Go fields Key and Value.
-func listTags(tags reflect.Value) map[string][]string {
-	facts := map[string][]string{}
-	for i := range tags.Len() {
-		item := reflect.Indirect(tags.Index(i))
-		if item.Kind() != reflect.Struct {
-			return facts
-		}
-		k, okKey := text(item.FieldByName("Key"))
-		v, _ := text(item.FieldByName("Value"))
-		if okKey {
-			add(facts, k, v)
-		}
-	}
-	return facts
-}
-
-func add(facts map[string][]string, key, value string) {
-	facts["aws:RequestTag/"+key] = []string{value}
-	facts["aws:TagKeys"] = append(facts["aws:TagKeys"], key)
+func (g *given) tag(key, value string) {
+	g.set("aws:RequestTag/"+key, []string{value})
+	g.set("aws:TagKeys", append(g.keys["aws:TagKeys"], key))
 }
 
 func text(v reflect.Value) (string, bool) {

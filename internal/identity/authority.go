@@ -67,11 +67,40 @@ func (a *Authority) Decide(ctx context.Context, r store.Reader, q Question) (*Re
 		}
 		set.Session = append(set.Session, d)
 	}
-	reason := policy.Evaluate(a.request(q, p), set)
+	req := a.request(q, p)
+	for _, d := range q.Described {
+		if !set.Asks(q.Action, d.Names) {
+			continue
+		}
+		if err := describe(ctx, r, d, req); err != nil {
+			return nil, err
+		}
+	}
+	reason := policy.Evaluate(req, set)
 	if reason == "" {
 		return nil, nil
 	}
 	return &Refusal{cmp.Or(q.Caller.ARN, q.Caller.Service), q.Action, q.Resource, reason}, nil
+}
+
+// describe adds the keys of the resource as it is. What the request itself says of
+// a key (the boundary that a role is to have) goes before.
+func describe(ctx context.Context, r store.Reader, d op.Described, req *policy.Request) error {
+	id, _ := arn.Parse(req.Resource)
+	keys, err := d.Read(ctx, r, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("condition keys of %s: %w", req.Resource, err)
+	}
+	for k, v := range keys {
+		k = strings.ToLower(k)
+		if _, given := req.Context[k]; !given {
+			req.Context[k] = v
+		}
+	}
+	return nil
 }
 
 func sessionPolicies(c op.Caller) []string {
@@ -127,7 +156,7 @@ func (a *Authority) role(ctx context.Context, r store.Reader, c op.Caller, p pri
 		return p, nil, err
 	}
 	if c.Service != "" {
-		trusted, err := a.trusts(role, c.Service)
+		trusted, err := a.trusts(role, c.Service, c.Source)
 		if err != nil {
 			return p, nil, err
 		}

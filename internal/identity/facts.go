@@ -38,6 +38,13 @@ func (a *Authority) request(q Question, p principal) *policy.Request {
 	if res, ok := arn.Parse(q.Resource); ok && isAccount(res.Account) {
 		set("aws:resourceaccount", res.Account)
 	}
+	if p.kind == "Service" { // with a role's session AWS tells no source
+		set("aws:principalservicename", q.Caller.Service)
+		set("aws:sourcearn", q.Caller.Source)
+		if source, ok := arn.Parse(q.Caller.Source); ok {
+			set("aws:sourceaccount", source.Account)
+		}
+	}
 	a.session(q.Caller, set)
 	origin(q.Caller, set)
 	for k, v := range q.Context {

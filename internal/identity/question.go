@@ -10,6 +10,9 @@ type Question struct {
 	// Context holds the condition keys that the request brings, such as
 	// aws:RequestTag/team or iam:PassedToService.
 	Context map[string][]string
+	// Described are keys that take a read, such as the resource's tags. They are read
+	// only where a policy asks for one.
+	Described []op.Described
 	// ResourcePolicy is the policy attached to the resource, "" for none.
 	ResourcePolicy string
 }

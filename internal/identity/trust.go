@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -32,11 +33,11 @@ func (a *Authority) findRole(ctx context.Context, r store.Reader, roleARN string
 	return d.Value, nil
 }
 
-// trusts tells whether role's trust policy lets the service take it. Conditions
-// on aws:SourceArn and aws:SourceAccount guard AWS's services against being used
-// by a stranger; the source here is always the role's own account, and the
-// service's resource may not exist yet, so that its ARN is not asked for.
-func (a *Authority) trusts(role Role, service string) (bool, error) {
+// trusts tells whether role's trust policy lets the service take it for the sake of
+// source, the ARN of a resource. Conditions on aws:SourceArn and aws:SourceAccount
+// guard AWS's services against being used by a stranger. Where source is "" (the
+// resource may not exist yet) its account is the role's own and its ARN not asked for.
+func (a *Authority) trusts(role Role, service, source string) (bool, error) {
 	if role.LinkedTo != "" {
 		return role.LinkedTo == service, nil
 	}
@@ -44,11 +45,16 @@ func (a *Authority) trusts(role Role, service string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("trust policy of %s: %w", role.Name, err)
 	}
-	allowed, _ := d.Trusts(&policy.Request{
+	q := &policy.Request{
 		Action: "sts:AssumeRole", Resource: role.ARN(), Principal: policy.Principal{Service: service},
 		Context: map[string][]string{"aws:sourceaccount": {role.Account}},
-		Unasked: map[string]bool{"aws:sourcearn": true},
-	})
+	}
+	if id, ok := arn.Parse(source); ok {
+		q.Context["aws:sourcearn"], q.Context["aws:sourceaccount"] = []string{source}, []string{id.Account}
+	} else {
+		q.Unasked = map[string]bool{"aws:sourcearn": true}
+	}
+	allowed, _ := d.Trusts(q)
 	return allowed, nil
 }
 
@@ -61,7 +67,7 @@ func (a *Authority) Trusts(ctx context.Context, r store.Reader, roleARN, service
 	if err != nil {
 		return err
 	}
-	trusted, err := a.trusts(role, service)
+	trusted, err := a.trusts(role, service, "")
 	if err != nil {
 		return err
 	}
@@ -71,6 +77,9 @@ func (a *Authority) Trusts(ctx context.Context, r store.Reader, roleARN, service
 	}
 	return nil
 }
+
+// roleTags are the names under which policies on sts:AssumeRole ask for the tags of the role.
+var roleTags = []string{"aws:ResourceTag/", "iam:ResourceTag/"}
 
 // MayAssume tells whether c may take the role: the trust policy must allow it
 // and, unless it names c itself in the same account, c's own policies too.
@@ -92,7 +101,8 @@ func (a *Authority) MayAssume(ctx context.Context, r store.Reader, c op.Caller, 
 	if err != nil {
 		return role, nil, fmt.Errorf("trust policy of %s: %w", role.Name, err)
 	}
-	q := Question{Caller: c, Action: action, Resource: roleARN, Context: facts}
+	q := Question{Caller: c, Action: action, Resource: roleARN, Context: op.ResourceTags(role.Tags, roleTags...)}
+	maps.Copy(q.Context, facts)
 	allowed, alone := trust.Trusts(a.request(q, p))
 	if !allowed {
 		return role, refusal, nil

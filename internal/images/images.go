@@ -73,26 +73,17 @@ func (m *Images) Pull(ctx context.Context, account, region, role, image string) 
 // CodeBuild itself (a caller with nothing but a Service), whom a repository's policy
 // must allow. project is the ARN that such a policy's conditions may ask for.
 func (m *Images) Build(ctx context.Context, c op.Caller, project, image string) (ref string, err error) {
-	return m.bring(ctx, puller{Caller: c, words: builds{}, source: project}, image)
+	return m.bring(ctx, puller{Caller: c.For(project), words: builds{}}, image)
 }
 
 // puller is who asks for an image, and the words in which it is told of a failure.
 type puller struct {
 	op.Caller
 	words
-	source string // for whose sake a service asks (aws:SourceArn), "" for nobody's
 }
 
 // isService tells whether a service asks for itself, not with somebody's role.
 func (p puller) isService() bool { return p.Session == nil && p.Service != "" }
-
-// facts are the condition keys of a service that asks for itself.
-func (p puller) facts() map[string]string {
-	if !p.isService() {
-		return nil
-	}
-	return map[string]string{"aws:SourceArn": p.source, "aws:SourceAccount": p.Account}
-}
 
 func root(scope store.Scope) op.Caller {
 	return op.Caller{Scope: scope, ARN: "arn:aws:iam::" + scope.Account + ":root", PrincipalID: scope.Account}
@@ -166,7 +157,7 @@ func (m *Images) may(ctx context.Context, r store.Reader, p puller, repository s
 		}
 	}
 	for _, action := range pulling {
-		if err := m.Guard.Allow(ctx, r, p.Caller, action, repository, p.facts()); err != nil {
+		if err := m.Guard.Allow(ctx, r, p.Caller, action, repository, nil); err != nil {
 			return p.denied(named, err)
 		}
 	}

@@ -17,6 +17,7 @@ type Caller struct {
 	AccessKeyID string
 	Session     *Session // of temporary credentials, nil for long-lived keys
 	Service     string   // "codepipeline.amazonaws.com" when a service acts with a role
+	Source      string   // ARN of the resource for whose sake Service acts, "" where that is not known
 	Key         string
 	RequestID   string
 	Origin      Origin
@@ -53,6 +54,13 @@ func As(scope store.Scope, role, session, service, key string) Caller {
 		Service: service,
 		Key:     key,
 	}
+}
+
+// For tells for whose sake the service acts: the ARN of a project, a pipeline, a
+// rule. Trust policies and resource policies ask for it as aws:SourceArn.
+func (c Caller) For(source string) Caller {
+	c.Source = source
+	return c
 }
 
 // ServiceLinked is the ARN of a service-linked role, such as

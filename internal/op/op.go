@@ -25,6 +25,8 @@ type Handler struct {
 	Action        string // the IAM action where it is not Service:Name, such as "ecr:GetAuthorizationToken"
 	Check         func(in any) *Error
 	Resources     func(c Caller, in any) []string // ARNs that the policy is asked about; nil means "*"
+	Keys          []Key                           // condition keys of the service that the input fills
+	Lookups       []Lookup                        // those that take a read
 	Run           func(ctx context.Context, r store.Reader, c Caller, in any) (any, error)
 	NewIn, NewOut func() any // to decode a request, to read a receipt back
 	Stream        func(ctx context.Context, c Caller, in any, body io.Reader) (any, io.ReadCloser, error)

@@ -34,6 +34,7 @@ type statement struct {
 	actions, resources     []pattern
 	notAction, notResource bool
 	conditions             []condition
+	asks                   []string // the condition keys it depends on, in lower case
 }
 
 // principals is what a Principal element names.
@@ -116,6 +117,7 @@ func parseStatement(kind Kind, raw json.RawMessage) (statement, error) {
 	}
 	var err error
 	s.conditions, err = parseConditions(m["Condition"])
+	s.asks = s.keys()
 	return s, err
 }
 

@@ -58,6 +58,20 @@ func (p pattern) runes(q *Request, variables bool) ([]rune, bool) {
 	}
 }
 
+// keys are the condition keys that the pattern's variables stand for, in lower case.
+func (p pattern) keys() (keys []string) {
+	for rest := p.text; p.variables; {
+		_, after, found := strings.Cut(rest, "${")
+		name, tail, closed := strings.Cut(after, "}")
+		if !found || !closed {
+			break
+		}
+		key, _, _ := strings.Cut(name, ",")
+		keys, rest = append(keys, strings.ToLower(strings.TrimSpace(key))), tail
+	}
+	return keys
+}
+
 // variable is the value of ${name}: a literal, a single-valued key, or its default.
 func (q *Request) variable(name string) (string, bool) {
 	switch name {
