@@ -62,6 +62,24 @@ func TestRealBuilds(t *testing.T) {
 		t.Logf("whole build: %s (%s)", b.End.Sub(b.Start), strings.Join(took, ", "))
 	})
 
+	t.Run("users, shell and what follows a failure are the buildspec's", func(t *testing.T) {
+		w.t = t
+		w.project("users", usersSpec, false)
+		b := w.await(*w.startBuild("users").Id, Build.Complete)
+		log := w.text(b)
+		for _, want := range []string{"\n1 codebuild-user /home/codebuild-user yes\n", "\n2 root /root carried\n", "\n3 codebuild-user finally 0\n", "\n4 codebuild-user 0\n"} {
+			if !strings.Contains(log, want) {
+				t.Errorf("the log lacks %q:\n%s", want, log)
+			}
+		}
+		if got := phases(b); b.Status != "SUCCEEDED" || !strings.Contains(got, "BUILD FAILED, POST_BUILD SUCCEEDED, UPLOAD_ARTIFACTS SUCCEEDED") {
+			t.Errorf("%s: %s\n%s", b.Status, got, log)
+		}
+		if len(b.Exported) != 2 || b.Exported[0].Value != "carried" || b.Exported[1].Value != "from-user" {
+			t.Errorf("exported: %+v", b.Exported)
+		}
+	})
+
 	t.Run("a compute type is a limit", func(t *testing.T) {
 		w.t = t
 		w.Cores, w.Memory = 1, 64*gib
@@ -154,6 +172,28 @@ func TestRealBuilds(t *testing.T) {
 		t.Logf("whole build: %s", b.End.Sub(b.Start))
 	})
 }
+
+// usersSpec runs as one user and another, in bash, and goes on after a failure.
+const usersSpec = `version: 0.2
+run-as: codebuild-user
+env:
+  shell: bash
+  exported-variables: [X, Y]
+phases:
+  install:
+    commands:
+      - if [[ $BASH_VERSION == ?* ]]; then echo 1 $(id -un) $HOME yes; fi
+      - X=carried
+  pre_build:
+    run-as: root
+    commands: [echo 2 $(id -un) $HOME $X]
+  build:
+    on-failure: CONTINUE
+    commands: [Y=from-user, false]
+    finally: [echo 3 $(id -un) finally $CODEBUILD_BUILD_SUCCEEDING]
+  post_build:
+    commands: [echo 4 $(id -un) $CODEBUILD_BUILD_SUCCEEDING]
+`
 
 // keptSpec leaves an image, a running container with a name, a volume, and a line in a
 // folder of the home.
