@@ -1,6 +1,9 @@
 package runner
 
 import (
+	"archive/tar"
+	"bytes"
+	"errors"
 	"maps"
 	"os"
 	"os/exec"
@@ -8,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/penstock-ci/penstock/internal/runner/protocol"
 )
@@ -137,6 +142,28 @@ func TestLocalCacheIsTheFolderItself(t *testing.T) {
 	// The source lies elsewhere in each test; the container's folder is the same in all.
 	second := local(first)
 	wantIn(t, second.build("cat "+outside+"/tool/b"), "two")
+}
+
+func TestCacheWritesNothingOutsideItsTrees(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	for _, name := range []string{"src/../escaped", "src//etc/escaped", "abs/../escaped", "other/escaped", "src", ""} {
+		var archive bytes.Buffer
+		z, err := zstd.NewWriter(&archive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := tar.NewWriter(z)
+		if err := errors.Join(w.WriteHeader(&tar.Header{Name: name, Size: 1, Mode: 0o644}), func() error { _, err := w.Write([]byte("x")); return err }(), w.Close(), z.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := readCache(&archive, home); err == nil {
+			t.Errorf("%q: %d files restored", name, n)
+		}
+	}
+	if left, err := os.ReadDir(filepath.Dir(home)); err != nil || len(left) != 1 {
+		t.Errorf("left beside the source: %v, %v", left, err)
+	}
 }
 
 func TestKeptSourceIsBorrowedFrom(t *testing.T) {

@@ -67,7 +67,7 @@ func TestRealBuilds(t *testing.T) {
 		w.project("users", usersSpec, false)
 		b := w.await(*w.startBuild("users").Id, Build.Complete)
 		log := w.text(b)
-		for _, want := range []string{"\n1 codebuild-user /home/codebuild-user yes\n", "\n2 root /root carried\n", "\n3 codebuild-user finally 0\n", "\n4 codebuild-user 0\n"} {
+		for _, want := range []string{"\n1 codebuild-user /home/codebuild-user yes\n", "\n2 root /root carried\n", "\nhelper !'/codebuild/bin/penstock-runner' git-credential\n", "\n3 codebuild-user finally 0\n", "\n4 codebuild-user 0\n"} {
 			if !strings.Contains(log, want) {
 				t.Errorf("the log lacks %q:\n%s", want, log)
 			}
@@ -178,6 +178,7 @@ const usersSpec = `version: 0.2
 run-as: codebuild-user
 env:
   shell: bash
+  git-credential-helper: yes
   exported-variables: [X, Y]
 phases:
   install:
@@ -186,7 +187,7 @@ phases:
       - X=carried
   pre_build:
     run-as: root
-    commands: [echo 2 $(id -un) $HOME $X]
+    commands: [echo 2 $(id -un) $HOME $X, echo helper $(git config credential.helper)]
   build:
     on-failure: CONTINUE
     commands: [Y=from-user, false]
