@@ -42,6 +42,7 @@ import (
 // service is what every service package offers.
 type service interface {
 	Handlers() []op.Handler
+	Described() []op.Described
 	Tables() []store.Table
 }
 
@@ -52,9 +53,11 @@ func (s *server) add(services ...service) error {
 		if m, ok := svc.(interface{ Kinds() []engine.Kind }); ok {
 			s.engine.Register(m.Kinds()...)
 		}
-		if err := s.dispatch.Register(svc.Handlers()...); err != nil {
+		handlers := svc.Handlers()
+		if err := s.dispatch.Register(handlers...); err != nil {
 			return err
 		}
+		s.dispatch.Described(handlers[0].Service, svc.Described())
 	}
 	return nil
 }
@@ -63,6 +66,7 @@ func (s *server) openIAM(records identity.Records) error {
 	users := iam.New(iam.Deps{Records: records, Authority: s.identity, Keys: s.keys, Guard: s.dispatch, Policies: s.identity, Clock: s.clock})
 	tokens := sts.New(sts.Deps{Records: records, Authority: s.identity, Keys: s.keys, Clock: s.clock})
 	s.dispatch.Resolved("iam", users.Resolve)
+	s.dispatch.Described("iam", users.Described())
 	s.mounts = append(s.mounts, wire.Mount{Match: inside(splice.Credentials, identity.TicketPath), Handler: s.identity.Tickets()})
 	return s.dispatch.Register(append(users.Handlers(), tokens.Handlers()...)...)
 }
@@ -84,7 +88,7 @@ func (s *server) openServices(ctx context.Context) error {
 	buckets := s3.New(s3.Deps{DB: s.db, Blobs: s.blobs, Stream: s.stream, Guard: s.dispatch, Clock: s.clock, Log: s.log})
 	s.dispatch.Guarded("s3", buckets.Policy)
 
-	repositories := codecommit.New(codecommit.Deps{DB: s.db, Git: git.NewStore(s.in.Path("git")), Stream: s.stream, Guard: s.dispatch, Credentials: s.identity, Clock: s.clock, Log: s.log})
+	repositories := codecommit.New(codecommit.Deps{DB: s.db, Git: git.NewStore(s.in.Path("git")), Stream: s.stream, Guard: s.dispatch, Credentials: s.identity, Origin: wire.Origin, Clock: s.clock, Log: s.log})
 	s.mounts = append(s.mounts, wire.Mount{Match: func(r *http.Request) bool { return git.Matches(r.URL.Path) }, Handler: repositories.GitHandler()})
 	s.opens = append(s.opens, repositories.Open)
 
@@ -167,7 +171,7 @@ func (s *server) openRegistry(context.Context) error {
 	uploads := registry.NewUploads(s.disk, s.blobs, s.clock)
 	tokens := registry.Tokens{Keys: s.keys, Clock: s.clock}
 	s.mounts = append(s.mounts, wire.Mount{Match: registry.Matches, Handler: registry.NewHandler(registry.Deps{
-		DB: s.db, Records: records, Uploads: uploads, Blobs: s.blobs, Mirror: s.host.mirror, Tokens: tokens, Guard: s.dispatch, Log: s.log,
+		DB: s.db, Records: records, Uploads: uploads, Blobs: s.blobs, Mirror: s.host.mirror, Tokens: tokens, Guard: s.dispatch, Origin: wire.Origin, Log: s.log,
 	})})
 	s.host.images = images.New(images.Deps{
 		DB: s.db, Records: records, Tokens: tokens, Guard: s.dispatch, Engine: s.host.pods.Engine(), Mirror: s.host.mirror, Address: s.loopback(),

@@ -24,6 +24,9 @@ type Request struct {
 	Write              bool
 	Username, Password string
 	HTTP               *http.Request
+	// References are the full names of what a push moves; nil where it is not told yet,
+	// while the client asks what there is.
+	References func() ([]string, error)
 }
 
 // Session is an authorised call.
@@ -87,12 +90,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	request := Request{Name: name, Path: "/v1/repos/" + name, Write: service == receivePack, HTTP: r}
 	request.Username, request.Password, _ = r.BasicAuth()
+	body, err := plain(r)
+	if err != nil {
+		http.Error(w, "the request's body is not gzip: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	if request.Write && !advertise {
+		p := &push{body: body}
+		body, request.References = p, p.references
+	}
 	session, err := h.Authorise(r.Context(), request)
 	if err != nil {
 		h.refuse(w, name, err)
 		return
 	}
-	if err := h.serve(w, r, session, service, advertise); err != nil {
+	if err := h.serve(w, r, call{session, service, advertise, body}); err != nil {
 		// The answer has begun: the client sees it cut off.
 		h.Log.Error("git", "repository", name, "service", service, "error", err)
 		panic(http.ErrAbortHandler)
@@ -112,40 +124,47 @@ func (h *Handler) refuse(w http.ResponseWriter, name string, err error) {
 	http.Error(w, refusal.Message, refusal.Status)
 }
 
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request, s *Session, service string, advertise bool) error {
+// plain is the request's body, unzipped where the client zipped it.
+func plain(r *http.Request) (io.Reader, error) {
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		return gzip.NewReader(r.Body)
+	}
+	return r.Body, nil
+}
+
+// call is an authorised request.
+type call struct {
+	*Session
+	service   string
+	advertise bool
+	body      io.Reader
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, c call) error {
 	w.Header().Set("Cache-Control", "no-cache")
-	args := []string{strings.TrimPrefix(service, "git-"), "--stateless-rpc"}
-	body := io.Reader(http.NoBody)
-	if advertise {
-		w.Header().Set("Content-Type", "application/x-"+service+"-advertisement")
-		if _, err := io.WriteString(w, packet("# service="+service+"\n")+"0000"); err != nil {
+	args := []string{strings.TrimPrefix(c.service, "git-"), "--stateless-rpc"}
+	if c.advertise {
+		w.Header().Set("Content-Type", "application/x-"+c.service+"-advertisement")
+		if _, err := io.WriteString(w, packet("# service="+c.service+"\n")+"0000"); err != nil {
 			return err
 		}
 		args = append(args, "--http-backend-info-refs")
 	} else {
-		w.Header().Set("Content-Type", "application/x-"+service+"-result")
-		body = r.Body
-		if r.Header.Get("Content-Encoding") == "gzip" {
-			unzipped, err := gzip.NewReader(r.Body)
-			if err != nil {
-				return fmt.Errorf("unzip the request: %w", err)
-			}
-			body = unzipped
-		}
+		w.Header().Set("Content-Type", "application/x-"+c.service+"-result")
 	}
-	cmd := s.Repository.command(r.Context(), append(args, s.Repository.dir)...)
+	cmd := c.Repository.command(r.Context(), append(args, c.Repository.dir)...)
 	if v := r.Header.Get("Git-Protocol"); v != "" && protocolIsPlain(v) {
 		cmd.Env = append(cmd.Env, "GIT_PROTOCOL="+v)
 	}
 	var stderr strings.Builder
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = body, flusher{w}, &stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.body, flusher{w}, &stderr
 	err := cmd.Run()
 	if err != nil {
 		err = fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
 	}
-	if service == receivePack && !advertise {
+	if c.service == receivePack && !c.advertise {
 		// References may have moved even if the client has gone.
-		err = errors.Join(err, s.Pushed(context.WithoutCancel(r.Context())))
+		err = errors.Join(err, c.Pushed(context.WithoutCancel(r.Context())))
 	}
 	return err
 }

@@ -169,7 +169,7 @@ func (s *Server) complete(c *call, caller op.Caller) op.Caller {
 		caller.Region = s.cfg.Region
 	}
 	caller.RequestID = c.id
-	caller.Origin = origin(c.r.Context())
+	caller.Origin = Origin(c.r.Context())
 	caller.Origin.UserAgent = c.r.UserAgent()
 	caller.Origin.TLS = c.r.TLS != nil
 	return caller

@@ -165,8 +165,8 @@ func Spliced(ctx context.Context) *splice.Header {
 	return nil
 }
 
-// origin is where the request's connection came from.
-func origin(ctx context.Context) op.Origin {
+// Origin is where the request's connection came from.
+func Origin(ctx context.Context) op.Origin {
 	if h := Spliced(ctx); h != nil {
 		return op.Origin{Address: h.Source.Addr().Unmap(), VPC: h.VPC}
 	}

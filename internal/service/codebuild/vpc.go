@@ -25,7 +25,7 @@ func (s *Service) checkVPC(ctx context.Context, c op.Caller, p Project) error {
 	if len(v.Subnets) > 16 || len(v.SecurityGroupIds) > 5 {
 		return api.InvalidInputException("Invalid vpc config: at most 16 subnets and 5 security groups are allowed")
 	}
-	as := op.As(c.Scope, op.Val(p.ServiceRole), "AWSCodeBuild-"+op.Val(p.Name), servicePrincipal, "")
+	as := op.As(c.Scope, op.Val(p.ServiceRole), "AWSCodeBuild-"+op.Val(p.Name), servicePrincipal, "").For(projectARN(c.Scope, op.Val(p.Name)))
 	groups, err := op.Call(ctx, s.AWS, as, ec2.DescribeSecurityGroups, &ec2.DescribeSecurityGroupsInput{GroupIds: v.SecurityGroupIds})
 	if err != nil {
 		return vpcError(err, "DescribeSecurityGroups")

@@ -21,14 +21,21 @@ func (s *Service) authorise(ctx context.Context, in git.Request) (*git.Session, 
 	if err != nil {
 		return nil, err
 	}
+	caller.Origin = s.origin(in)
+	questions, err := questions(in)
+	if err != nil {
+		return nil, &git.Refusal{Status: http.StatusBadRequest, Message: err.Error()}
+	}
 	action := "codecommit:GitPull"
 	if in.Write {
 		action = "codecommit:GitPush"
 	}
 	var row Repository
 	err = s.DB.View(ctx, func(ctx context.Context, r store.Reader) error {
-		if err := s.Guard.Allow(ctx, r, caller, action, repositoryARN(caller, &in.Name)[0], nil); err != nil {
-			return err
+		for _, keys := range questions {
+			if err := s.Guard.Allow(ctx, r, caller, action, repositoryARN(caller, &in.Name)[0], keys); err != nil {
+				return err
+			}
 		}
 		d, err := s.load(ctx, r, caller.Scope, &in.Name)
 		row = d.Value
@@ -51,6 +58,33 @@ func (s *Service) authorise(ctx context.Context, in git.Request) (*git.Session, 
 	return &git.Session{Repository: repository, Pushed: func(ctx context.Context) error {
 		return s.told(ctx, caller.Scope, in.Name, caller.ARN)
 	}}, nil
+}
+
+// questions are the condition keys that permission is asked with: once for each
+// reference that a push moves, once without where none is told.
+func questions(in git.Request) (all []map[string]string, err error) {
+	var moved []string
+	if in.References != nil {
+		if moved, err = in.References(); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range moved {
+		all = append(all, map[string]string{references: name})
+	}
+	if len(all) == 0 {
+		all = append(all, nil)
+	}
+	return all, nil
+}
+
+// origin is where Git's request came from.
+func (s *Service) origin(in git.Request) (o op.Origin) {
+	if s.Origin != nil {
+		o = s.Origin(in.HTTP.Context())
+	}
+	o.UserAgent, o.TLS = in.HTTP.UserAgent(), in.HTTP.TLS != nil
+	return o
 }
 
 // caller checks the password: of the credential helper (a signature by an access

@@ -26,14 +26,18 @@ func (s *Service) Handlers() []op.Handler {
 		}, s.updateDefaultBranch),
 		op.Change(api.DeleteRepository, func(c op.Caller, in *api.DeleteRepositoryInput) []string { return repositoryARN(c, in.RepositoryName) }, s.deleteRepository),
 
-		op.Stream(api.CreateBranch, func(c op.Caller, in *api.CreateBranchInput) []string { return repositoryARN(c, in.RepositoryName) }, s.createBranch),
+		op.Stream(api.CreateBranch, func(c op.Caller, in *api.CreateBranchInput) []string { return repositoryARN(c, in.RepositoryName) }, s.createBranch).
+			With(reference(func(in *api.CreateBranchInput) *string { return in.BranchName })),
 		op.Read(api.GetBranch, func(c op.Caller, in *api.GetBranchInput) []string { return repositoryARN(c, in.RepositoryName) }, s.getBranch),
 		op.Read(api.ListBranches, func(c op.Caller, in *api.ListBranchesInput) []string { return repositoryARN(c, in.RepositoryName) }, s.listBranches),
-		op.Stream(api.DeleteBranch, func(c op.Caller, in *api.DeleteBranchInput) []string { return repositoryARN(c, in.RepositoryName) }, s.deleteBranch),
+		op.Stream(api.DeleteBranch, func(c op.Caller, in *api.DeleteBranchInput) []string { return repositoryARN(c, in.RepositoryName) }, s.deleteBranch).
+			With(reference(func(in *api.DeleteBranchInput) *string { return in.BranchName })),
 
 		op.Read(api.GetCommit, func(c op.Caller, in *api.GetCommitInput) []string { return repositoryARN(c, in.RepositoryName) }, s.getCommit),
-		op.Stream(api.CreateCommit, func(c op.Caller, in *api.CreateCommitInput) []string { return repositoryARN(c, in.RepositoryName) }, s.createCommit),
-		op.Stream(api.PutFile, func(c op.Caller, in *api.PutFileInput) []string { return repositoryARN(c, in.RepositoryName) }, s.putFile),
+		op.Stream(api.CreateCommit, func(c op.Caller, in *api.CreateCommitInput) []string { return repositoryARN(c, in.RepositoryName) }, s.createCommit).
+			With(reference(func(in *api.CreateCommitInput) *string { return in.BranchName })),
+		op.Stream(api.PutFile, func(c op.Caller, in *api.PutFileInput) []string { return repositoryARN(c, in.RepositoryName) }, s.putFile).
+			With(reference(func(in *api.PutFileInput) *string { return in.BranchName })),
 		op.Read(api.GetFile, func(c op.Caller, in *api.GetFileInput) []string { return repositoryARN(c, in.RepositoryName) }, s.getFile),
 		op.Read(api.GetBlob, func(c op.Caller, in *api.GetBlobInput) []string { return repositoryARN(c, in.RepositoryName) }, s.getBlob),
 		op.Read(api.GetFolder, func(c op.Caller, in *api.GetFolderInput) []string { return repositoryARN(c, in.RepositoryName) }, s.getFolder),
@@ -56,4 +60,12 @@ func repositoryARNs(c op.Caller, names []string) (out []string) {
 		out = append(out, repositoryARN(c, &n)...)
 	}
 	return out
+}
+
+// references is the condition key of what moves a reference.
+const references = "codecommit:References"
+
+// reference is the full name of the branch that an operation moves.
+func reference[I any](branch func(*I) *string) op.Key {
+	return op.KeyOf(references, func(_ op.Caller, in *I) []string { return []string{"refs/heads/" + op.Val(branch(in))} })
 }

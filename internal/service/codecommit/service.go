@@ -27,6 +27,7 @@ type Deps struct {
 	Stream      eventstream.Stream
 	Guard       op.Guard
 	Credentials Credentials
+	Origin      func(context.Context) op.Origin // where a Git request came from; nil: not known
 	Clock       clock.Clock
 	Log         *slog.Logger
 }

@@ -194,7 +194,8 @@ func checkCount(name, kind string, n int, r action.Range) error {
 
 // checkRoles asks for iam:PassRole and the roles' trust.
 func (s *Service) checkRoles(ctx context.Context, r store.Reader, c op.Caller, p *api.PipelineDeclaration) error {
-	pass := map[string]string{"iam:PassedToService": action.Principal}
+	pipeline := pipelineARN(c.Scope, op.Val(p.Name))
+	pass := map[string]string{"iam:PassedToService": action.Principal, "iam:AssociatedResourceArn": pipeline}
 	role := op.Val(p.RoleArn)
 	if err := s.Guard.Allow(ctx, r, c, "iam:PassRole", role, pass); err != nil {
 		return err
@@ -211,7 +212,7 @@ func (s *Service) checkRoles(ctx context.Context, r store.Reader, c op.Caller, p
 			if err := s.Guard.Allow(ctx, r, c, "iam:PassRole", own, pass); err != nil {
 				return fmt.Errorf("role of action %s: %w", op.Val(a.Name), err)
 			}
-			as := op.As(c.Scope, role, cut(*p.Name, 64), action.Principal, "")
+			as := op.As(c.Scope, role, cut(*p.Name, 64), action.Principal, "").For(pipeline)
 			if err := s.Guard.Allow(ctx, r, as, "sts:AssumeRole", own, nil); err != nil {
 				return api.InvalidStructureException("%s is not authorized to perform AssumeRole on role %s", role, own)
 			}

@@ -86,7 +86,7 @@ func read[I, O any](o op.Op[I, O], f func(context.Context, store.Reader, op.Call
 			return nil, new(dryRun)
 		}
 		return f(ctx, r, c, in)
-	})
+	}).With(region)
 }
 
 func change[I, O any](o op.Op[I, O], f func(context.Context, store.Tx, op.Caller, *I) (*O, error)) op.Handler {
@@ -96,8 +96,11 @@ func change[I, O any](o op.Op[I, O], f func(context.Context, store.Tx, op.Caller
 			return nil, new(dryRun)
 		}
 		return f(ctx, tx, c, in)
-	})
+	}).With(region)
 }
+
+// region is EC2's own name of aws:RequestedRegion.
+var region = op.Key{Name: "ec2:Region", Values: func(c op.Caller, _ any) []string { return []string{c.Region} }}
 
 // isDryRun asks for the member that nearly every input has.
 func isDryRun(in any) bool {

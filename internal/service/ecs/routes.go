@@ -33,10 +33,13 @@ func (c *Control) Handlers() []op.Handler {
 
 		op.Change(api.CreateService, func(by op.Caller, in *api.CreateServiceInput) []string {
 			return inService(by, in.Cluster, in.ServiceName)
-		}, c.createService),
+		}, c.createService).
+			LooksUp(runsOf(c, func(in *api.CreateServiceInput) *string { return in.TaskDefinition })),
 		op.Read(api.DescribeServices, services, c.describeServices),
-		op.Read(api.ListServices, nil, c.listServices),
-		op.Change(api.UpdateService, func(by op.Caller, in *api.UpdateServiceInput) []string { return inService(by, in.Cluster, in.Service) }, c.updateService),
+		op.Read(api.ListServices, nil, c.listServices).
+			With(op.KeyOf("ecs:cluster", func(by op.Caller, in *api.ListServicesInput) []string { return inCluster(by, in.Cluster) })),
+		op.Change(api.UpdateService, func(by op.Caller, in *api.UpdateServiceInput) []string { return inService(by, in.Cluster, in.Service) }, c.updateService).
+			LooksUp(runsOf(c, func(in *api.UpdateServiceInput) *string { return in.TaskDefinition })),
 		op.Change(api.DeleteService, func(by op.Caller, in *api.DeleteServiceInput) []string { return inService(by, in.Cluster, in.Service) }, c.deleteService),
 		op.Read(api.ListServiceDeployments, func(by op.Caller, in *api.ListServiceDeploymentsInput) []string {
 			return inService(by, in.Cluster, in.Service)
@@ -47,10 +50,12 @@ func (c *Control) Handlers() []op.Handler {
 			return []string{*in.ServiceDeploymentArn}
 		}, c.stopServiceDeployment),
 
-		op.Change(api.RunTask, runs, c.runTask),
+		op.Change(api.RunTask, runs, c.runTask).
+			With(op.KeyOf("ecs:cluster", func(by op.Caller, in *api.RunTaskInput) []string { return inCluster(by, in.Cluster) })),
 		op.Change(api.StopTask, func(by op.Caller, in *api.StopTaskInput) []string { return inTasks(by, in.Cluster, []string{*in.Task}) }, c.stopTask),
 		op.Read(api.DescribeTasks, func(by op.Caller, in *api.DescribeTasksInput) []string { return inTasks(by, in.Cluster, in.Tasks) }, c.describeTasks),
-		op.Read(api.ListTasks, nil, c.listTasks),
+		op.Read(api.ListTasks, nil, c.listTasks).
+			With(op.KeyOf("ecs:cluster", func(by op.Caller, in *api.ListTasksInput) []string { return inCluster(by, in.Cluster) })),
 		op.Read(api.GetTaskProtection, func(by op.Caller, in *api.GetTaskProtectionInput) []string { return inTasks(by, in.Cluster, in.Tasks) }, c.getTaskProtection),
 		op.Change(api.UpdateTaskProtection, func(by op.Caller, in *api.UpdateTaskProtectionInput) []string {
 			return inTasks(by, in.Cluster, in.Tasks)

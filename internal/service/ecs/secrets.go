@@ -14,7 +14,7 @@ import (
 
 // execution is the caller that fetches for a task before it starts.
 func (t *Task) execution(key string) op.Caller {
-	return op.As(t.Scope, t.Execution, t.ID, tasksPrincipal, key)
+	return op.As(t.Scope, t.Execution, t.ID, tasksPrincipal, key).For(t.arn())
 }
 
 // secrets are the variables of each container that come from secrets and parameters.

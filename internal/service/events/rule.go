@@ -55,12 +55,12 @@ func (s *Service) putRule(ctx context.Context, tx store.Tx, c op.Caller, in *api
 			return nil, invalid(err.Error())
 		}
 	}
+	name := op.Val(in.Name)
 	if in.RoleArn != nil {
-		if err := s.pass(ctx, tx, c, *in.RoleArn); err != nil {
+		if err := s.pass(ctx, tx, c, *in.RoleArn, ruleARN(c.Scope, name)); err != nil {
 			return nil, err
 		}
 	}
-	name := op.Val(in.Name)
 	d, err := s.rules.Get(ctx, tx, c.Scope, name)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
@@ -86,9 +86,11 @@ func (s *Service) keep(ctx context.Context, tx store.Tx, scope store.Scope, name
 	return s.Engine.Send(ctx, tx, engine.ID{Scope: scope, Kind: ruleKind, Key: name}, engine.Event{Name: "changed"})
 }
 
-// pass checks that the caller may give the role to EventBridge, and that the role trusts it.
-func (s *Service) pass(ctx context.Context, r store.Reader, c op.Caller, role string) error {
-	if err := s.Guard.Allow(ctx, r, c, "iam:PassRole", role, map[string]string{"iam:PassedToService": principal}); err != nil {
+// pass checks that the caller may give the role to EventBridge for a rule (an ARN),
+// and that the role trusts it.
+func (s *Service) pass(ctx context.Context, r store.Reader, c op.Caller, role, rule string) error {
+	keys := map[string]string{"iam:PassedToService": principal, "iam:AssociatedResourceArn": rule}
+	if err := s.Guard.Allow(ctx, r, c, "iam:PassRole", role, keys); err != nil {
 		return err
 	}
 	if err := s.Guard.Trusts(ctx, r, role, principal); err != nil {

@@ -25,7 +25,7 @@ func (s *Service) deliver(ctx context.Context, id engine.ID, d Delivery, _ engin
 	}
 	scope := id.Scope
 	scope.Region = a.Region
-	as := op.As(scope, d.Target.RoleARN, session(d.Rule), principal, token)
+	as := op.As(scope, d.Target.RoleARN, session(d.Rule), principal, token).For(ruleARN(id.Scope, d.Rule))
 	var err error
 	switch a.Service {
 	case "codepipeline":

@@ -19,7 +19,10 @@ const maxTargets = 5
 func (s *Service) putTargets(ctx context.Context, tx store.Tx, c op.Caller, in *api.PutTargetsInput) (*api.PutTargetsOutput, error) {
 	var targets []Target
 	for _, t := range in.Targets {
-		if err := s.checkTarget(ctx, tx, c, t); err != nil {
+		if err := checkTarget(t); err != nil {
+			return nil, err
+		}
+		if err := s.pass(ctx, tx, c, *t.RoleArn, ruleARN(c.Scope, op.Val(in.Rule))); err != nil {
 			return nil, err
 		}
 		target := Target{ID: op.Val(t.Id), ARN: op.Val(t.Arn), RoleARN: op.Val(t.RoleArn), Input: op.Val(t.Input), InputPath: op.Val(t.InputPath)}
@@ -46,7 +49,7 @@ func (s *Service) putTargets(ctx context.Context, tx store.Tx, c op.Caller, in *
 }
 
 // checkTarget refuses what would never be delivered, when it is written.
-func (s *Service) checkTarget(ctx context.Context, r store.Reader, c op.Caller, t api.Target) error {
+func checkTarget(t api.Target) error {
 	n := 0
 	for _, given := range []bool{t.Input != nil, t.InputPath != nil, t.InputTransformer != nil} {
 		if given {
@@ -69,7 +72,7 @@ func (s *Service) checkTarget(ctx context.Context, r store.Reader, c op.Caller, 
 	if t.RoleArn == nil {
 		return invalid("RoleArn is required for target " + op.Val(t.Arn) + ".")
 	}
-	return s.pass(ctx, r, c, *t.RoleArn)
+	return nil
 }
 
 func (s *Service) listTargets(ctx context.Context, r store.Reader, c op.Caller, in *api.ListTargetsByRuleInput) (*api.ListTargetsByRuleOutput, error) {

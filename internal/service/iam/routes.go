@@ -13,9 +13,12 @@ func (s *Service) Handlers() []op.Handler {
 			return entity(c, "instance-profile", in.InstanceProfileName)
 		}, s.addRoleToInstanceProfile),
 		op.Change(api.AddUserToGroup, func(c op.Caller, in *api.AddUserToGroupInput) []string { return entity(c, "group", in.GroupName) }, s.addUserToGroup),
-		op.Change(api.AttachGroupPolicy, func(c op.Caller, in *api.AttachGroupPolicyInput) []string { return entity(c, "group", in.GroupName) }, s.attachGroupPolicy),
-		op.Change(api.AttachRolePolicy, func(c op.Caller, in *api.AttachRolePolicyInput) []string { return entity(c, "role", in.RoleName) }, s.attachRolePolicy),
-		op.Change(api.AttachUserPolicy, func(c op.Caller, in *api.AttachUserPolicyInput) []string { return entity(c, "user", in.UserName) }, s.attachUserPolicy),
+		op.Change(api.AttachGroupPolicy, func(c op.Caller, in *api.AttachGroupPolicyInput) []string { return entity(c, "group", in.GroupName) }, s.attachGroupPolicy).
+			With(op.KeyMember("iam:PolicyARN", func(in *api.AttachGroupPolicyInput) *string { return in.PolicyArn })),
+		op.Change(api.AttachRolePolicy, func(c op.Caller, in *api.AttachRolePolicyInput) []string { return entity(c, "role", in.RoleName) }, s.attachRolePolicy).
+			With(op.KeyMember("iam:PolicyARN", func(in *api.AttachRolePolicyInput) *string { return in.PolicyArn })),
+		op.Change(api.AttachUserPolicy, func(c op.Caller, in *api.AttachUserPolicyInput) []string { return entity(c, "user", in.UserName) }, s.attachUserPolicy).
+			With(op.KeyMember("iam:PolicyARN", func(in *api.AttachUserPolicyInput) *string { return in.PolicyArn })),
 		op.Change(api.CreateAccessKey, func(c op.Caller, in *api.CreateAccessKeyInput) []string { return entity(c, "user", in.UserName) }, s.createAccessKey),
 		op.Change(api.CreateGroup, func(c op.Caller, in *api.CreateGroupInput) []string { return entity(c, "group", in.GroupName) }, s.createGroup),
 		op.Change(api.CreateInstanceProfile, func(c op.Caller, in *api.CreateInstanceProfileInput) []string {
@@ -23,12 +26,15 @@ func (s *Service) Handlers() []op.Handler {
 		}, s.createInstanceProfile),
 		op.Change(api.CreatePolicy, func(c op.Caller, in *api.CreatePolicyInput) []string { return entity(c, "policy", in.PolicyName) }, s.createPolicy),
 		op.Change(api.CreatePolicyVersion, func(_ op.Caller, in *api.CreatePolicyVersionInput) []string { return []string{op.Val(in.PolicyArn)} }, s.createPolicyVersion),
-		op.Change(api.CreateRole, func(c op.Caller, in *api.CreateRoleInput) []string { return entity(c, "role", in.RoleName) }, s.createRole),
-		op.Change(api.CreateServiceLinkedRole, linkedARN, s.createServiceLinkedRole),
+		op.Change(api.CreateRole, func(c op.Caller, in *api.CreateRoleInput) []string { return entity(c, "role", in.RoleName) }, s.createRole).
+			With(op.KeyMember("iam:PermissionsBoundary", func(in *api.CreateRoleInput) *string { return in.PermissionsBoundary })),
+		op.Change(api.CreateServiceLinkedRole, linkedARN, s.createServiceLinkedRole).
+			With(op.KeyMember("iam:AWSServiceName", func(in *api.CreateServiceLinkedRoleInput) *string { return in.AWSServiceName })),
 		op.Change(api.CreateServiceSpecificCredential, func(c op.Caller, in *api.CreateServiceSpecificCredentialInput) []string {
 			return entity(c, "user", in.UserName)
 		}, s.createServiceSpecificCredential),
-		op.Change(api.CreateUser, func(c op.Caller, in *api.CreateUserInput) []string { return entity(c, "user", in.UserName) }, s.createUser),
+		op.Change(api.CreateUser, func(c op.Caller, in *api.CreateUserInput) []string { return entity(c, "user", in.UserName) }, s.createUser).
+			With(op.KeyMember("iam:PermissionsBoundary", func(in *api.CreateUserInput) *string { return in.PermissionsBoundary })),
 		op.Change(api.DeleteAccessKey, func(c op.Caller, in *api.DeleteAccessKeyInput) []string { return entity(c, "user", in.UserName) }, s.deleteAccessKey),
 		op.Change(api.DeleteGroup, func(c op.Caller, in *api.DeleteGroupInput) []string { return entity(c, "group", in.GroupName) }, s.deleteGroup),
 		op.Change(api.DeleteGroupPolicy, func(c op.Caller, in *api.DeleteGroupPolicyInput) []string { return entity(c, "group", in.GroupName) }, s.deleteGroupPolicy),
@@ -54,9 +60,12 @@ func (s *Service) Handlers() []op.Handler {
 			return entity(c, "user", in.UserName)
 		}, s.deleteUserPermissionsBoundary),
 		op.Change(api.DeleteUserPolicy, func(c op.Caller, in *api.DeleteUserPolicyInput) []string { return entity(c, "user", in.UserName) }, s.deleteUserPolicy),
-		op.Change(api.DetachGroupPolicy, func(c op.Caller, in *api.DetachGroupPolicyInput) []string { return entity(c, "group", in.GroupName) }, s.detachGroupPolicy),
-		op.Change(api.DetachRolePolicy, func(c op.Caller, in *api.DetachRolePolicyInput) []string { return entity(c, "role", in.RoleName) }, s.detachRolePolicy),
-		op.Change(api.DetachUserPolicy, func(c op.Caller, in *api.DetachUserPolicyInput) []string { return entity(c, "user", in.UserName) }, s.detachUserPolicy),
+		op.Change(api.DetachGroupPolicy, func(c op.Caller, in *api.DetachGroupPolicyInput) []string { return entity(c, "group", in.GroupName) }, s.detachGroupPolicy).
+			With(op.KeyMember("iam:PolicyARN", func(in *api.DetachGroupPolicyInput) *string { return in.PolicyArn })),
+		op.Change(api.DetachRolePolicy, func(c op.Caller, in *api.DetachRolePolicyInput) []string { return entity(c, "role", in.RoleName) }, s.detachRolePolicy).
+			With(op.KeyMember("iam:PolicyARN", func(in *api.DetachRolePolicyInput) *string { return in.PolicyArn })),
+		op.Change(api.DetachUserPolicy, func(c op.Caller, in *api.DetachUserPolicyInput) []string { return entity(c, "user", in.UserName) }, s.detachUserPolicy).
+			With(op.KeyMember("iam:PolicyARN", func(in *api.DetachUserPolicyInput) *string { return in.PolicyArn })),
 		op.Read(api.GetAccessKeyLastUsed, nil, s.getAccessKeyLastUsed),
 		op.Read(api.GetAccountSummary, nil, s.getAccountSummary),
 		op.Read(api.GetGroup, func(c op.Caller, in *api.GetGroupInput) []string { return entity(c, "group", in.GroupName) }, s.getGroup),
@@ -116,11 +125,13 @@ func (s *Service) Handlers() []op.Handler {
 		op.Change(api.PutGroupPolicy, func(c op.Caller, in *api.PutGroupPolicyInput) []string { return entity(c, "group", in.GroupName) }, s.putGroupPolicy),
 		op.Change(api.PutRolePermissionsBoundary, func(c op.Caller, in *api.PutRolePermissionsBoundaryInput) []string {
 			return entity(c, "role", in.RoleName)
-		}, s.putRolePermissionsBoundary),
+		}, s.putRolePermissionsBoundary).
+			With(op.KeyMember("iam:PermissionsBoundary", func(in *api.PutRolePermissionsBoundaryInput) *string { return in.PermissionsBoundary })),
 		op.Change(api.PutRolePolicy, func(c op.Caller, in *api.PutRolePolicyInput) []string { return entity(c, "role", in.RoleName) }, s.putRolePolicy),
 		op.Change(api.PutUserPermissionsBoundary, func(c op.Caller, in *api.PutUserPermissionsBoundaryInput) []string {
 			return entity(c, "user", in.UserName)
-		}, s.putUserPermissionsBoundary),
+		}, s.putUserPermissionsBoundary).
+			With(op.KeyMember("iam:PermissionsBoundary", func(in *api.PutUserPermissionsBoundaryInput) *string { return in.PermissionsBoundary })),
 		op.Change(api.PutUserPolicy, func(c op.Caller, in *api.PutUserPolicyInput) []string { return entity(c, "user", in.UserName) }, s.putUserPolicy),
 		op.Change(api.RemoveRoleFromInstanceProfile, func(c op.Caller, in *api.RemoveRoleFromInstanceProfileInput) []string {
 			return entity(c, "instance-profile", in.InstanceProfileName)

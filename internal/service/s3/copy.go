@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/url"
 	"strings"
@@ -36,7 +37,15 @@ func (s *Service) fetch(ctx context.Context, c op.Caller, header *string, w want
 		action = "s3:GetObjectVersion"
 	}
 	if err := s.DB.View(ctx, func(ctx context.Context, r store.Reader) error {
-		return s.Guard.Allow(ctx, r, c, action, objectARN(&bucket, &key)[0], nil)
+		tags, err := s.tagsOf(ctx, r, &bucket, &key, version)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		keys := make(map[string]string, len(tags))
+		for k, v := range tags {
+			keys[existingTag+k] = v
+		}
+		return s.Guard.Allow(ctx, r, c, action, objectARN(&bucket, &key)[0], keys)
 	}); err != nil {
 		return v, "", "", err
 	}

@@ -22,6 +22,7 @@ import (
 type Upload struct {
 	Key      string
 	Started  time.Time
+	ACL      string `json:",omitzero"` // as it was asked for: policies look at it
 	Headers  Headers
 	Metadata map[string]string `json:",omitzero"`
 	Tags     []api.Tag         `json:",omitzero"`
@@ -49,7 +50,7 @@ func (s *Service) createMultipartUpload(ctx context.Context, tx store.Tx, c op.C
 		return nil, err
 	}
 	id := ids.Lower(32, c.Key) + ids.Lower(32, "")
-	u := Upload{Key: op.Val(in.Key), Started: s.Clock.Now(), Metadata: in.Metadata, Tags: tags, Parts: map[int32]Part{}, Headers: Headers{
+	u := Upload{Key: op.Val(in.Key), Started: s.Clock.Now(), ACL: op.Val(in.ACL), Metadata: in.Metadata, Tags: tags, Parts: map[int32]Part{}, Headers: Headers{
 		ContentType: op.Or(in.ContentType, "binary/octet-stream"), CacheControl: op.Val(in.CacheControl), ContentDisposition: op.Val(in.ContentDisposition),
 		ContentEncoding: op.Val(in.ContentEncoding), ContentLanguage: op.Val(in.ContentLanguage), Expires: op.Val(in.Expires),
 		StorageClass: op.Val(in.StorageClass), Redirect: op.Val(in.WebsiteRedirectLocation),

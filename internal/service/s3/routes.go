@@ -9,30 +9,61 @@ import (
 // name than their operation (Service Authorization Reference, Amazon S3).
 func (s *Service) Handlers() []op.Handler {
 	return []op.Handler{
-		op.Change(api.CreateBucket, func(_ op.Caller, in *api.CreateBucketInput) []string { return bucketARN(in.Bucket) }, s.createBucket),
+		op.Change(api.CreateBucket, func(_ op.Caller, in *api.CreateBucketInput) []string { return bucketARN(in.Bucket) }, s.createBucket).
+			With(op.KeyMember(keyACL, func(in *api.CreateBucketInput) *string { return in.ACL }), op.KeyMember("s3:locationconstraint", region)),
 		op.Read(api.HeadBucket, func(_ op.Caller, in *api.HeadBucketInput) []string { return bucketARN(in.Bucket) }, s.headBucket).As("s3:ListBucket"),
 		op.Read(api.GetBucketLocation, func(_ op.Caller, in *api.GetBucketLocationInput) []string { return bucketARN(in.Bucket) }, s.getBucketLocation),
 		op.Read(api.ListBuckets, nil, s.listBuckets).As("s3:ListAllMyBuckets"),
 		op.Change(api.DeleteBucket, func(_ op.Caller, in *api.DeleteBucketInput) []string { return bucketARN(in.Bucket) }, s.deleteBucket),
-		op.Stream(api.PutObject, func(_ op.Caller, in *api.PutObjectInput) []string { return objectARN(in.Bucket, in.Key) }, s.putObject),
-		op.Stream(api.GetObject, func(_ op.Caller, in *api.GetObjectInput) []string { return objectARN(in.Bucket, in.Key) }, s.getObject),
-		op.Stream(api.HeadObject, func(_ op.Caller, in *api.HeadObjectInput) []string { return objectARN(in.Bucket, in.Key) }, s.headObject).As("s3:GetObject"),
+		op.Stream(api.PutObject, func(_ op.Caller, in *api.PutObjectInput) []string { return objectARN(in.Bucket, in.Key) }, s.putObject).
+			With(objectKeys(func(in *api.PutObjectInput) sent {
+				return sent{in.ACL, in.ServerSideEncryption, in.SSEKMSKeyId, in.StorageClass}
+			})...),
+		op.Stream(api.GetObject, func(_ op.Caller, in *api.GetObjectInput) []string { return objectARN(in.Bucket, in.Key) }, s.getObject).
+			LooksUp(tagKeys(s, func(in *api.GetObjectInput) (bucket, key, version *string) { return in.Bucket, in.Key, in.VersionId })),
+		op.Stream(api.HeadObject, func(_ op.Caller, in *api.HeadObjectInput) []string { return objectARN(in.Bucket, in.Key) }, s.headObject).As("s3:GetObject").
+			LooksUp(tagKeys(s, func(in *api.HeadObjectInput) (bucket, key, version *string) { return in.Bucket, in.Key, in.VersionId })),
 		op.Change(api.DeleteObject, func(_ op.Caller, in *api.DeleteObjectInput) []string { return objectARN(in.Bucket, in.Key) }, s.deleteObject),
 		op.Change(api.DeleteObjects, deletedARNs, s.deleteObjects).As("s3:DeleteObject"),
-		op.Stream(api.CopyObject, func(_ op.Caller, in *api.CopyObjectInput) []string { return objectARN(in.Bucket, in.Key) }, s.copyObject).As("s3:PutObject"),
-		op.Read(api.ListObjects, func(_ op.Caller, in *api.ListObjectsInput) []string { return bucketARN(in.Bucket) }, s.listObjects).As("s3:ListBucket"),
-		op.Read(api.ListObjectsV2, func(_ op.Caller, in *api.ListObjectsV2Input) []string { return bucketARN(in.Bucket) }, s.listObjectsV2).As("s3:ListBucket"),
-		op.Read(api.ListObjectVersions, func(_ op.Caller, in *api.ListObjectVersionsInput) []string { return bucketARN(in.Bucket) }, s.listObjectVersions).As("s3:ListBucketVersions"),
-		op.Change(api.CreateMultipartUpload, func(_ op.Caller, in *api.CreateMultipartUploadInput) []string { return objectARN(in.Bucket, in.Key) }, s.createMultipartUpload).As("s3:PutObject"),
-		op.Stream(api.UploadPart, func(_ op.Caller, in *api.UploadPartInput) []string { return objectARN(in.Bucket, in.Key) }, s.uploadPart).As("s3:PutObject"),
-		op.Stream(api.UploadPartCopy, func(_ op.Caller, in *api.UploadPartCopyInput) []string { return objectARN(in.Bucket, in.Key) }, s.uploadPartCopy).As("s3:PutObject"),
-		op.Stream(api.CompleteMultipartUpload, func(_ op.Caller, in *api.CompleteMultipartUploadInput) []string { return objectARN(in.Bucket, in.Key) }, s.completeMultipartUpload).As("s3:PutObject"),
+		op.Stream(api.CopyObject, func(_ op.Caller, in *api.CopyObjectInput) []string { return objectARN(in.Bucket, in.Key) }, s.copyObject).As("s3:PutObject").
+			With(objectKeys(func(in *api.CopyObjectInput) sent {
+				return sent{in.ACL, in.ServerSideEncryption, in.SSEKMSKeyId, in.StorageClass}
+			})...).
+			With(op.KeyOf("s3:x-amz-copy-source", copiedFrom), op.KeyMember("s3:x-amz-metadata-directive", func(in *api.CopyObjectInput) *string { return in.MetadataDirective })),
+		op.Read(api.ListObjects, func(_ op.Caller, in *api.ListObjectsInput) []string { return bucketARN(in.Bucket) }, s.listObjects).As("s3:ListBucket").
+			With(listKeys(func(in *api.ListObjectsInput) selection { return selection{in.Prefix, in.Delimiter, in.MaxKeys} })...),
+		op.Read(api.ListObjectsV2, func(_ op.Caller, in *api.ListObjectsV2Input) []string { return bucketARN(in.Bucket) }, s.listObjectsV2).As("s3:ListBucket").
+			With(listKeys(func(in *api.ListObjectsV2Input) selection { return selection{in.Prefix, in.Delimiter, in.MaxKeys} })...),
+		op.Read(api.ListObjectVersions, func(_ op.Caller, in *api.ListObjectVersionsInput) []string { return bucketARN(in.Bucket) }, s.listObjectVersions).As("s3:ListBucketVersions").
+			With(listKeys(func(in *api.ListObjectVersionsInput) selection { return selection{in.Prefix, in.Delimiter, in.MaxKeys} })...),
+		op.Change(api.CreateMultipartUpload, func(_ op.Caller, in *api.CreateMultipartUploadInput) []string { return objectARN(in.Bucket, in.Key) }, s.createMultipartUpload).As("s3:PutObject").
+			With(objectKeys(func(in *api.CreateMultipartUploadInput) sent {
+				return sent{in.ACL, in.ServerSideEncryption, in.SSEKMSKeyId, in.StorageClass}
+			})...),
+		op.Stream(api.UploadPart, func(_ op.Caller, in *api.UploadPartInput) []string { return objectARN(in.Bucket, in.Key) }, s.uploadPart).As("s3:PutObject").
+			LooksUp(uploadKeys(s, func(in *api.UploadPartInput) (bucket, id *string) { return in.Bucket, in.UploadId })),
+		op.Stream(api.UploadPartCopy, func(_ op.Caller, in *api.UploadPartCopyInput) []string { return objectARN(in.Bucket, in.Key) }, s.uploadPartCopy).As("s3:PutObject").
+			LooksUp(uploadKeys(s, func(in *api.UploadPartCopyInput) (bucket, id *string) { return in.Bucket, in.UploadId })),
+		op.Stream(api.CompleteMultipartUpload, func(_ op.Caller, in *api.CompleteMultipartUploadInput) []string { return objectARN(in.Bucket, in.Key) }, s.completeMultipartUpload).As("s3:PutObject").
+			LooksUp(uploadKeys(s, func(in *api.CompleteMultipartUploadInput) (bucket, id *string) { return in.Bucket, in.UploadId })),
 		op.Change(api.AbortMultipartUpload, func(_ op.Caller, in *api.AbortMultipartUploadInput) []string { return objectARN(in.Bucket, in.Key) }, s.abortMultipartUpload),
 		op.Read(api.ListParts, func(_ op.Caller, in *api.ListPartsInput) []string { return objectARN(in.Bucket, in.Key) }, s.listParts).As("s3:ListMultipartUploadParts"),
-		op.Read(api.ListMultipartUploads, func(_ op.Caller, in *api.ListMultipartUploadsInput) []string { return bucketARN(in.Bucket) }, s.listMultipartUploads).As("s3:ListBucketMultipartUploads"),
-		op.Read(api.GetObjectTagging, func(_ op.Caller, in *api.GetObjectTaggingInput) []string { return objectARN(in.Bucket, in.Key) }, s.getObjectTagging),
-		op.Change(api.PutObjectTagging, func(_ op.Caller, in *api.PutObjectTaggingInput) []string { return objectARN(in.Bucket, in.Key) }, s.putObjectTagging),
-		op.Change(api.DeleteObjectTagging, func(_ op.Caller, in *api.DeleteObjectTaggingInput) []string { return objectARN(in.Bucket, in.Key) }, s.deleteObjectTagging),
+		op.Read(api.ListMultipartUploads, func(_ op.Caller, in *api.ListMultipartUploadsInput) []string { return bucketARN(in.Bucket) }, s.listMultipartUploads).As("s3:ListBucketMultipartUploads").
+			With(listKeys(func(in *api.ListMultipartUploadsInput) selection {
+				return selection{in.Prefix, in.Delimiter, in.MaxUploads}
+			})...),
+		op.Read(api.GetObjectTagging, func(_ op.Caller, in *api.GetObjectTaggingInput) []string { return objectARN(in.Bucket, in.Key) }, s.getObjectTagging).
+			LooksUp(tagKeys(s, func(in *api.GetObjectTaggingInput) (bucket, key, version *string) {
+				return in.Bucket, in.Key, in.VersionId
+			})),
+		op.Change(api.PutObjectTagging, func(_ op.Caller, in *api.PutObjectTaggingInput) []string { return objectARN(in.Bucket, in.Key) }, s.putObjectTagging).
+			LooksUp(tagKeys(s, func(in *api.PutObjectTaggingInput) (bucket, key, version *string) {
+				return in.Bucket, in.Key, in.VersionId
+			})),
+		op.Change(api.DeleteObjectTagging, func(_ op.Caller, in *api.DeleteObjectTaggingInput) []string { return objectARN(in.Bucket, in.Key) }, s.deleteObjectTagging).
+			LooksUp(tagKeys(s, func(in *api.DeleteObjectTaggingInput) (bucket, key, version *string) {
+				return in.Bucket, in.Key, in.VersionId
+			})),
 		op.Change(api.PutBucketVersioning, func(_ op.Caller, in *api.PutBucketVersioningInput) []string { return bucketARN(in.Bucket) }, s.putBucketVersioning),
 		op.Read(api.GetBucketVersioning, func(_ op.Caller, in *api.GetBucketVersioningInput) []string { return bucketARN(in.Bucket) }, s.getBucketVersioning),
 		op.Change(api.PutBucketPolicy, func(_ op.Caller, in *api.PutBucketPolicyInput) []string { return bucketARN(in.Bucket) }, s.putBucketPolicy),

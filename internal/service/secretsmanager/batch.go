@@ -43,7 +43,8 @@ func (s *Service) batchGetSecretValue(ctx context.Context, r store.Reader, c op.
 }
 
 func (s *Service) readable(ctx context.Context, r store.Reader, c op.Caller, id string) (*api.GetSecretValueOutput, error) {
-	if err := s.Guard.Allow(ctx, r, c, "secretsmanager:GetSecretValue", named(c, &id)[0], nil); err != nil {
+	keys := map[string]string{"secretsmanager:VersionStage": current}
+	if err := s.Guard.Allow(ctx, r, c, "secretsmanager:GetSecretValue", named(c, &id)[0], keys); err != nil {
 		return nil, err
 	}
 	return s.getSecretValue(ctx, r, c, &api.GetSecretValueInput{SecretId: &id})

@@ -10,10 +10,12 @@ import (
 // Handlers is the whole surface of the service.
 func (s *Service) Handlers() []op.Handler {
 	return []op.Handler{
-		op.Change(api.PutParameter, func(c op.Caller, in *api.PutParameterInput) []string { return named(c, op.Val(in.Name)) }, s.putParameter),
+		op.Change(api.PutParameter, func(c op.Caller, in *api.PutParameterInput) []string { return named(c, op.Val(in.Name)) }, s.putParameter).
+			With(op.KeyMember("ssm:Overwrite", func(in *api.PutParameterInput) *bool { return in.Overwrite })),
 		op.Read(api.GetParameter, func(c op.Caller, in *api.GetParameterInput) []string { return named(c, op.Val(in.Name)) }, s.getParameter),
 		op.Read(api.GetParameters, func(c op.Caller, in *api.GetParametersInput) []string { return named(c, in.Names...) }, s.getParameters),
-		op.Read(api.GetParametersByPath, func(c op.Caller, in *api.GetParametersByPathInput) []string { return named(c, op.Val(in.Path)) }, s.getParametersByPath),
+		op.Read(api.GetParametersByPath, func(c op.Caller, in *api.GetParametersByPathInput) []string { return named(c, op.Val(in.Path)) }, s.getParametersByPath).
+			With(op.KeyMember("ssm:Recursive", func(in *api.GetParametersByPathInput) *bool { return in.Recursive })),
 		op.Read(api.GetParameterHistory, func(c op.Caller, in *api.GetParameterHistoryInput) []string { return named(c, op.Val(in.Name)) }, s.getParameterHistory),
 		op.Read(api.DescribeParameters, nil, s.describeParameters),
 		op.Change(api.DeleteParameter, func(c op.Caller, in *api.DeleteParameterInput) []string { return named(c, op.Val(in.Name)) }, s.deleteParameter),

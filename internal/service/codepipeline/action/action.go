@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/penstock-ci/penstock/internal/arn"
 	"github.com/penstock-ci/penstock/internal/op"
 	"github.com/penstock-ci/penstock/internal/store"
 )
@@ -70,7 +71,7 @@ func (in Input) Caller(key string) op.Caller {
 		session = session[:64] // the longest name of a role session
 	}
 	if in.Role == "" {
-		return op.As(in.Scope, in.PipelineRole, session, Principal, key)
+		return op.As(in.Scope, in.PipelineRole, session, Principal, key).For(arn.New("codepipeline", in.Region, in.Account, in.Pipeline))
 	}
 	return op.As(in.Scope, in.Role, session, "", key) // its trust was asked when the pipeline's role assumed it
 }

@@ -1,0 +1,20 @@
+package logs
+
+import (
+	"context"
+	"strings"
+
+	"github.com/penstock-ci/penstock/internal/arn"
+	"github.com/penstock-ci/penstock/internal/op"
+	"github.com/penstock-ci/penstock/internal/store"
+)
+
+// Described lets policies ask for the tags of a log group; they are also those of its
+// streams, which have none of their own.
+func (s *Service) Described() []op.Described {
+	return []op.Described{op.Tagged(func(ctx context.Context, r store.Reader, a arn.ARN) (map[string]string, error) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(a.Resource, "log-group:"), ":")
+		d, err := s.groups.Get(ctx, r, store.Scope{Account: a.Account, Region: a.Region}, name)
+		return d.Value.Tags, err
+	})}
+}
