@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -45,6 +46,9 @@ func (cmd *serveCmd) Run(ctx context.Context, c *cli) error {
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	s, err := open(ctx, cmd, c.Data, log)
+	if errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("%w: the disk of %s is full: make room there, then start the server again", err, c.Data)
+	}
 	if err != nil {
 		return err
 	}
@@ -75,23 +79,34 @@ func (cmd *serveCmd) check() error {
 	return nil
 }
 
-// run opens the listeners, starts what works by itself, and serves until ctx ends.
-func (s *server) run(ctx context.Context) error {
-	listener, err := net.Listen("tcp", s.cmd.Listen)
-	if err != nil {
+// listen takes the server's addresses, before it makes anything on the machine: who
+// cannot answer leaves nothing behind.
+func (s *server) listen(context.Context) (err error) {
+	if s.listener, err = net.Listen("tcp", s.cmd.Listen); err != nil {
 		return fmt.Errorf("listen on %s: %w (another server may have it: choose another address with --listen)", s.cmd.Listen, err)
 	}
+	s.endpoint = s.listener.Addr().String()
+	s.closers = append(s.closers, func() error {
+		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil // the API's end has closed it
+	})
 	if err := s.checkSite(); err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
-	s.endpoint = listener.Addr().String()
+	return s.in.MakeRoot()
+}
+
+// run starts what works by itself, and serves until ctx ends.
+func (s *server) run(ctx context.Context) error {
 	spliced, err := listenUnix(s.in.Socket("serve"))
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
 	operator, err := admin.Listen(s.in.Socket("admin"))
 	if err != nil {
-		return errors.Join(err, listener.Close(), spliced.Close())
+		return errors.Join(err, spliced.Close())
 	}
 	// Services stop after the requests: a request may wait for one of them.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -100,7 +115,7 @@ func (s *server) run(ctx context.Context) error {
 	s.start(work)
 	defer s.rest()
 	front := s.front()
-	group.Go(func() error { return front.Serve(listener) })
+	group.Go(func() error { return front.Serve(s.listener) })
 	group.Go(func() error { return front.ServeSpliced(spliced) })
 	desk := s.desk()
 	group.Go(func() error { return ignoreClosed(desk.Serve(operator)) })

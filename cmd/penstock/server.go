@@ -68,6 +68,7 @@ type server struct {
 	owners []owner // of pods
 
 	rest     func() // ends the loops and waits for them
+	listener net.Listener
 	endpoint string
 	ended    chan struct{} // closed when the operator removes the installation
 	closers  []func() error
@@ -93,11 +94,8 @@ func open(ctx context.Context, cmd *serveCmd, data string, log *slog.Logger) (s 
 	if s.in, err = installation.Open(data); err != nil {
 		return s, err
 	}
-	if err := s.in.MakeRoot(); err != nil {
-		return s, err
-	}
 	for _, step := range []func(context.Context) error{
-		s.openTrust, s.openStore, s.openIdentity, s.openHost, s.openServices, s.migrate,
+		s.openTrust, s.openStore, s.listen, s.openIdentity, s.openHost, s.openServices, s.migrate,
 	} {
 		if err := step(ctx); err != nil {
 			return s, err

@@ -36,16 +36,28 @@ func Open(data string) (Installation, error) {
 		return in, fmt.Errorf("make the data folder: %w", err)
 	}
 	in.ID = ids.Lower(idLength, "")
-	// A file, not a row: commands must find the server's socket without the database.
-	f, err := os.OpenFile(in.file(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if errors.Is(err, fs.ErrExist) {
-		return Find(data)
-	}
-	if err != nil {
+	if err := in.name(); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return Find(data)
+		}
 		return in, fmt.Errorf("name the installation: %w", err)
 	}
+	return in, nil
+}
+
+// name writes the id, wholly or not at all; fs.ErrExist where another was quicker. It is
+// a file, not a row: commands must find the server's socket without the database.
+func (in Installation) name() error {
+	f, err := os.CreateTemp(in.Data, "installation-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
 	_, err = f.WriteString(in.ID + "\n")
-	return in, errors.Join(err, f.Sync(), f.Close())
+	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Link(f.Name(), in.file())
 }
 
 // Find is Open for commands that must not make one; fs.ErrNotExist where there is none.

@@ -58,7 +58,7 @@ func Open(ctx context.Context, o Options) (*SQL, error) {
 		err = db.openSQLite(ctx, o)
 	}
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(full(err), db.Close())
 	}
 	return db, nil
 }
