@@ -34,10 +34,16 @@ func Enforce(t testing.TB, db *store.SQL, services ...Service) *Enforced {
 	}
 	e.Dispatcher = on(t, db, identity.New(identity.Deps{DB: db, Records: e.Records}), nil)
 	for _, s := range services {
-		e.Add(t, s.Handlers()...)
-		e.Dispatcher.Described(s.Handlers()[0].Service, s.Described())
+		e.Serve(t, s)
 	}
 	return e
+}
+
+// Serve registers a service that was made with e itself as its Guard.
+func (e *Enforced) Serve(t testing.TB, s Service) {
+	t.Helper()
+	e.Add(t, s.Handlers()...)
+	e.Described(s.Handlers()[0].Service, s.Described())
 }
 
 // May is an IAM user of its own with a policy of these statements.
@@ -61,6 +67,17 @@ func (e *Enforced) May(t testing.TB, statements ...string) op.Caller {
 
 // All is the statement that allows everything.
 const All = `{"Effect":"Allow","Action":"*","Resource":"*"}`
+
+// Asking calls o as whoever is given; a body, where it takes one, is "text".
+func Asking[I, O any](t testing.TB, e *Enforced, o op.Op[I, O], in *I) func(c op.Caller) error {
+	return func(c op.Caller) error {
+		_, body, err := op.CallStream(t.Context(), e, c, o, in, strings.NewReader("text"))
+		if body != nil {
+			err = errors.Join(err, body.Close())
+		}
+		return err
+	}
+}
 
 // Decides fails the test unless the condition key decides over the call: a policy
 // that allows it where key is value allows it, one that names another value does not;

@@ -18,17 +18,21 @@ import (
 	"github.com/penstock-ci/penstock/internal/service/s3"
 )
 
-type bench struct{ *dispatchtest.Dispatcher }
+type bench struct {
+	*dispatchtest.Dispatcher
+	deps s3.Deps
+}
 
 func setup(t *testing.T) bench {
 	t.Helper()
 	deps := s3.Deps{Stream: eventstream.New(clock.System{}), Clock: clock.System{}, Log: slog.New(slog.DiscardHandler)}
-	b := bench{dispatchtest.New(t, s3.New(deps).Tables())}
+	b := bench{Dispatcher: dispatchtest.New(t, s3.New(deps).Tables())}
 	disk, err := blob.OpenDisk(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	deps.DB, deps.Guard, deps.Blobs = b.DB, b.Dispatcher, blob.NewKeeper(disk, b.DB, clock.System{})
+	b.deps = deps
 	b.Add(t, s3.New(deps).Handlers()...)
 	if _, err := op.Call(t.Context(), b, b.Root(), api.CreateBucket, &api.CreateBucketInput{Bucket: new("bucket")}); err != nil {
 		t.Fatal(err)
