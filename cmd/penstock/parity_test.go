@@ -28,15 +28,19 @@ import (
 	"github.com/penstock-ci/penstock/internal/wire"
 )
 
-var update = flag.Bool("update", false, "write docs/parity.md anew")
+var update = flag.Bool("update", false, "write docs/parity.md and docs/condition-keys.md anew")
 
-// handlers are those of all services; nothing is called, so they need nothing.
-func handlers() (all []op.Handler) {
-	for _, s := range []interface{ Handlers() []op.Handler }{
+// services are all of them; nothing is called, so they need nothing.
+func services() []interface{ Handlers() []op.Handler } {
+	return []interface{ Handlers() []op.Handler }{
 		codebuild.New(codebuild.Deps{}), codecommit.New(codecommit.Deps{}), codepipeline.New(codepipeline.Deps{}), ec2.New(ec2.Deps{}),
 		ecr.New(ecr.Deps{}), ecs.New(ecs.Deps{}), elbv2.New(elbv2.Deps{}), events.New(events.Deps{}), iam.New(iam.Deps{}), logs.New(logs.Deps{}),
 		rds.New(rds.Deps{}), s3.New(s3.Deps{}), secretsmanager.New(secretsmanager.Deps{}), ssm.New(ssm.Deps{}), sts.New(sts.Deps{}),
-	} {
+	}
+}
+
+func handlers() (all []op.Handler) {
+	for _, s := range services() {
 		all = append(all, s.Handlers()...)
 	}
 	return all

@@ -10,6 +10,17 @@ import (
 	"github.com/penstock-ci/penstock/internal/op"
 )
 
+// Keys are the condition keys that identity itself fills, whatever the operation, as
+// AWS writes them; a name that ends in a slash stands for a key per tag.
+func Keys() []string {
+	return []string{
+		"aws:CurrentTime", "aws:EpochTime", "aws:MultiFactorAuthPresent", "aws:PrincipalAccount", "aws:PrincipalArn", "aws:PrincipalIsAWSService",
+		"aws:PrincipalServiceName", "aws:PrincipalTag/", "aws:PrincipalType", "aws:RequestedRegion", "aws:ResourceAccount", "aws:SecureTransport",
+		"aws:SourceAccount", "aws:SourceArn", "aws:SourceIp", "aws:SourceVpc", "aws:TokenIssueTime", "aws:UserAgent", "aws:ViaAWSService", "aws:VpcSourceIp",
+		"aws:userid", "aws:username",
+	}
+}
+
 // request is q with every condition key that is known about caller and request.
 func (a *Authority) request(q Question, p principal) *policy.Request {
 	facts := map[string][]string{}
