@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/penstock-ci/penstock/internal/compute/docker"
 	"github.com/penstock-ci/penstock/internal/dataplane"
 	"github.com/penstock-ci/penstock/internal/dataplane/client"
+	"github.com/penstock-ci/penstock/internal/host/baseimage"
 	"github.com/penstock-ci/penstock/internal/images"
 	"github.com/penstock-ci/penstock/internal/mirror"
 	"github.com/penstock-ci/penstock/internal/network"
@@ -71,7 +73,7 @@ func (s *server) openPods() (err error) {
 	h := s.host
 	h.pods, err = docker.New(docker.Config{
 		Installation: s.in.ID, Data: s.in.Data, Runtime: s.in.Root(), Host: s.cmd.Engine,
-		Attacher: h.plane, Trust: func() []byte { return s.trust }, Owned: s.owned, Ready: s.cmd.Ready, NoPrivileged: s.cmd.NoPrivileged, Clock: s.clock, Log: s.log,
+		Attacher: h.plane, Pull: absent, Trust: func() []byte { return s.trust }, Owned: s.owned, Ready: s.cmd.Ready, NoPrivileged: s.cmd.NoPrivileged, Clock: s.clock, Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -79,6 +81,15 @@ func (s *server) openPods() (err error) {
 	h.mirror = mirror.New(mirror.Deps{DB: s.db, Blobs: s.blobs, Engine: h.pods.Engine(), Clock: s.clock})
 	s.loops = append(s.loops, loop{"pods", h.pods.Run})
 	return nil
+}
+
+// absent is the answer for an image that the Engine should have and has not: somebody
+// removed it.
+func absent(_ context.Context, image string) error {
+	if baseimage.Is(image) {
+		return errors.New("not found: it is one of Penstock's own images, which `penstock setup` makes again")
+	}
+	return fmt.Errorf("not found: `penstock mirror add %s` brings an image that this host's Docker has", image)
 }
 
 // withEngine begins run when the Engine has answered: it follows containers.

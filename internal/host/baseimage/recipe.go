@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/penstock-ci/penstock/images"
@@ -25,6 +26,9 @@ const (
 	Postgres = "penstock/postgres:15"
 	Python   = "penstock/python:3.11"
 )
+
+// Is tells whether an image is one of them.
+func Is(image string) bool { return slices.Contains([]string{Debian, Build, Postgres, Python}, image) }
 
 // PythonAlias is the name that builds write for Python (FROM …); the image mirror
 // serves it. It is a name of our own, so as not to pose as the official image.
