@@ -1,6 +1,9 @@
 package op
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // Error is an error as AWS's clients know it. Anything else that a handler
 // returns is an internal failure: the client sees only the request id, the log
@@ -24,3 +27,7 @@ func (e *Error) HTTPStatus() int {
 
 // IsServerFault tells whether the fault is the service's own (5xx).
 func (e *Error) IsServerFault() bool { return e.Status >= http.StatusInternalServerError }
+
+// IsTransient tells whether the same call may succeed later: a fault of the service's
+// own, or a throttled call. AWS's SDKs repeat both by themselves.
+func (e *Error) IsTransient() bool { return e.IsServerFault() || strings.Contains(e.Code, "Throttl") }

@@ -151,7 +151,7 @@ func splitSecret(reference string) (id, key, stage, version string) {
 
 // asRefusal words the refusal of another service as CodeBuild does.
 func asRefusal(code string, err error) error {
-	if e, ok := errors.AsType[*op.Error](err); ok && !e.IsServerFault() {
+	if e, ok := errors.AsType[*op.Error](err); ok && !e.IsTransient() {
 		return &refusal{protocol.Context{Code: code, Message: fmt.Sprintf("%s: %s", e.Code, e.Message)}}
 	}
 	return err

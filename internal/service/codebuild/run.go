@@ -82,7 +82,7 @@ func (s *Service) openLog(ctx context.Context, b Build, token string) (refused *
 	if err == nil || isCode(err, "ResourceAlreadyExistsException") {
 		err = s.may(ctx, b, "logs:PutLogEvents", "arn:aws:logs:"+b.Region+":"+b.Account+":log-group:"+group+":log-stream:"+stream, nil)
 	}
-	if e, ok := errors.AsType[*op.Error](err); ok && !e.IsServerFault() {
+	if e, ok := errors.AsType[*op.Error](err); ok && !e.IsTransient() {
 		return e, nil
 	}
 	return nil, err

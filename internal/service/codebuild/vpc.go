@@ -50,7 +50,7 @@ func (s *Service) checkVPC(ctx context.Context, c op.Caller, p Project) error {
 func vpcError(err error, operation string) error {
 	e, ok := errors.AsType[*op.Error](err)
 	switch {
-	case !ok || e.IsServerFault():
+	case !ok || e.IsTransient():
 		return err
 	case strings.HasPrefix(e.Code, "Unauthorized") || strings.HasPrefix(e.Code, "AccessDenied"):
 		return api.InvalidInputException("Not authorized to perform %s", operation)
@@ -68,7 +68,7 @@ func (s *Service) attach(ctx context.Context, _ engine.ID, b Build, _ engine.Eff
 		return nil, nil
 	}
 	a, err := s.makeInterface(ctx, b, token)
-	if e, ok := errors.AsType[*op.Error](err); ok && !e.IsServerFault() {
+	if e, ok := errors.AsType[*op.Error](err); ok && !e.IsTransient() {
 		// AWS tells the code alone; whoever reads it wants to know what is lacking.
 		return s.refuse("VPC_CLIENT_ERROR", "Unexpected EC2 error: %s: %s", e.Code, e.Message)
 	}
@@ -114,7 +114,7 @@ func (s *Service) makeInterface(ctx context.Context, b Build, token string) (Att
 
 // unauthorized puts a refusal in EC2's own code.
 func unauthorized(err error) error {
-	if e, ok := errors.AsType[*op.Error](err); ok && !e.IsServerFault() {
+	if e, ok := errors.AsType[*op.Error](err); ok && !e.IsTransient() {
 		return &op.Error{Code: "UnauthorizedOperation", Message: e.Message, Status: 403}
 	}
 	return err

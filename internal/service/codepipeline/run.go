@@ -145,7 +145,7 @@ func (s *Service) assume(ctx context.Context, in action.Input) (*action.Failure,
 	as := in
 	as.Role = ""
 	_, err := op.Call(ctx, s.AWS, as.Caller(""), sts.AssumeRole, &sts.AssumeRoleInput{RoleArn: &in.Role, RoleSessionName: new(cut(in.Pipeline, 64))})
-	if e, ok := errors.AsType[*op.Error](err); ok && !e.IsServerFault() {
+	if e, ok := errors.AsType[*op.Error](err); ok && !e.IsTransient() {
 		return &action.Failure{Code: action.PermissionError, Message: fmt.Sprintf("%s is not authorized to perform AssumeRole on role %s", in.PipelineRole, in.Role)}, nil
 	}
 	return nil, err

@@ -54,8 +54,8 @@ func (c *Control) Run(ctx context.Context) error {
 		return fmt.Errorf("find the tasks to go on with: %w", err)
 	}
 	for _, t := range live {
-		if do := resume[t.Status]; do != "" {
-			j.start(t.Scope, t.ID, do)
+		if work[t.Status] != nil {
+			j.start(t.Scope, t.ID)
 		}
 	}
 	j.work.Go(func() { j.watchPods(ctx) })
@@ -65,8 +65,10 @@ func (c *Control) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// resume is the job of each status that has one.
-var resume = map[Status]string{Pending: "launch", Stopping: "kill", Deprovisioning: "release"}
+// work is the job of each status that has one.
+var work = map[Status]func(*jobs, context.Context, Task) error{
+	Pending: (*jobs).launch, Stopping: (*jobs).kill, Deprovisioning: (*jobs).release,
+}
 
 func (j *jobs) live(ctx context.Context) ([]Task, error) {
 	var live []Task
@@ -77,9 +79,9 @@ func (j *jobs) live(ctx context.Context) ([]Task, error) {
 	return live, err
 }
 
-// start runs a job of a task after the one before it has ended. Without Run it does
-// nothing: Run finds the task by its status.
-func (j *jobs) start(s store.Scope, id, do string) {
+// start runs the job that a task's status asks for, after the one before it has ended.
+// Without Run it does nothing: Run finds the task by its status.
+func (j *jobs) start(s store.Scope, id string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.ctx == nil || j.ctx.Err() != nil {
@@ -95,7 +97,7 @@ func (j *jobs) start(s store.Scope, id, do string) {
 			before.cancel()
 			<-before.done
 		}
-		j.insist(ctx, id, do, func() error { return j.do(ctx, s, id, do) })
+		j.insist(ctx, id, "drive", func() error { return j.do(ctx, s, id) })
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		if j.running[id] == now {
@@ -120,22 +122,20 @@ func (j *jobs) insist(ctx context.Context, id, do string, f func() error) {
 	}
 }
 
-func (j *jobs) do(ctx context.Context, s store.Scope, id, do string) error {
+// do looks at the status itself: whoever asked may be late, and has ended the job of a
+// later status, which nobody would ask for again.
+func (j *jobs) do(ctx context.Context, s store.Scope, id string) error {
 	t, err := j.task(ctx, s, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
-	if err != nil || do != resume[t.Status] {
-		return err // where the status has gone on, another job does
+	if err != nil {
+		return err
 	}
-	switch do {
-	case "launch":
-		return j.launch(ctx, t)
-	case "kill":
-		return j.kill(ctx, t)
-	default:
-		return j.release(ctx, t)
+	if f := work[t.Status]; f != nil {
+		return f(j, ctx, t)
 	}
+	return nil
 }
 
 func (j *jobs) task(ctx context.Context, s store.Scope, id string) (t Task, err error) {

@@ -34,7 +34,7 @@ func (j *jobs) launch(ctx context.Context, t Task) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if compute.IsAway(err) {
+	if e, ok := errors.AsType[*op.Error](err); compute.IsAway(err) || ok && e.IsTransient() {
 		return err // the task waits, PENDING
 	}
 	var why *startFailure
@@ -46,9 +46,13 @@ func (j *jobs) launch(ctx context.Context, t Task) error {
 }
 
 // startFailure is a reason in AWS's words, and the container it belongs to.
-type startFailure struct{ reason, container string }
+type startFailure struct {
+	reason, container string
+	cause             error // the call that failed, if it was one
+}
 
 func (f *startFailure) Error() string { return f.reason }
+func (f *startFailure) Unwrap() error { return f.cause }
 
 // classify gives an error one of AWS's names where it has none: other, and what it says.
 func classify(err error, other string) string {
@@ -121,7 +125,7 @@ func (j *jobs) pull(ctx context.Context, t *Task, container, image string) (stri
 	case err == nil || ctx.Err() != nil || compute.IsAway(err):
 		return id, err
 	}
-	return "", &startFailure{classify(err, "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "+image), container}
+	return "", &startFailure{reason: classify(err, "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "+image), container: container}
 }
 
 // kill stops the pod: SIGTERM, its stop timeouts, SIGKILL.

@@ -45,25 +45,25 @@ func (j *jobs) openLogs(ctx context.Context, t *Task, d *Definition) error {
 		if c.LogConfiguration.Options["awslogs-create-group"] == "true" {
 			_, err := op.Call(ctx, j.c.AWS, by, logs.CreateLogGroup, &logs.CreateLogGroupInput{LogGroupName: &s.Group})
 			if e, _ := final(err); err != nil && (e == nil || e.Code != "ResourceAlreadyExistsException") {
-				return logFailure("failed to create Cloudwatch log group: " + awsText(err))
+				return logFailure("failed to create Cloudwatch log group: ", err)
 			}
 		}
 		_, err := op.Call(ctx, j.c.AWS, by, logs.CreateLogStream, &logs.CreateLogStreamInput{LogGroupName: &s.Group, LogStreamName: &s.Name})
 		if e, _ := final(err); err != nil && (e == nil || e.Code != "ResourceAlreadyExistsException") {
-			return logFailure("create stream has been retried 1 times: failed to create Cloudwatch log stream: " + awsText(err))
+			return logFailure("create stream has been retried 1 times: failed to create Cloudwatch log stream: ", err)
 		}
 		err = j.c.DB.View(ctx, func(ctx context.Context, r store.Reader) error {
 			return j.c.Guard.Allow(ctx, r, by, "logs:PutLogEvents", arn.New("logs", s.Region, s.Account, "log-group:"+s.Group+":log-stream:"+s.Name), nil)
 		})
 		if err != nil {
-			return logFailure("failed to put events: " + awsText(err))
+			return logFailure("failed to put events: ", err)
 		}
 	}
 	return nil
 }
 
-func logFailure(why string) error {
-	return &startFailure{reason: "ResourceInitializationError: failed to validate logger args: " + why}
+func logFailure(what string, err error) error {
+	return &startFailure{reason: "ResourceInitializationError: failed to validate logger args: " + what + awsText(err), cause: err}
 }
 
 // follow is the following of one container's output.

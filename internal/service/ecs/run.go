@@ -116,7 +116,7 @@ func (c *Control) attach(ctx context.Context, _ engine.ID, t Task, _ engine.Effe
 // final tells whether err is an answer that asking again does not change.
 func final(err error) (*op.Error, bool) {
 	e, ok := errors.AsType[*op.Error](err)
-	return e, ok && !e.IsServerFault()
+	return e, ok && !e.IsTransient()
 }
 
 func event(name string, body any) (*engine.Event, error) {
@@ -179,8 +179,8 @@ func (c *Control) deregister(ctx context.Context, _ engine.ID, t Task, f engine.
 }
 
 // drive starts, in the background, what the task's status asks for.
-func (c *Control) drive(_ context.Context, id engine.ID, _ Task, f engine.Effect, _ string) (*engine.Event, error) {
-	c.jobs.start(id.Scope, id.Key, f.Do)
+func (c *Control) drive(_ context.Context, id engine.ID, _ Task, _ engine.Effect, _ string) (*engine.Event, error) {
+	c.jobs.start(id.Scope, id.Key)
 	return nil, nil
 }
 

@@ -23,11 +23,11 @@ func (j *jobs) secrets(ctx context.Context, t *Task, d *Definition) (map[string]
 	for _, c := range d.API.ContainerDefinitions {
 		for _, s := range c.Secrets {
 			if t.Execution == "" {
-				return nil, secretFailure("the task definition has no execution role")
+				return nil, secretFailure("the task definition has no execution role", nil)
 			}
 			ref, err := parseSecret(op.Val(s.ValueFrom))
 			if err != nil {
-				return nil, secretFailure(err.Error())
+				return nil, secretFailure(err.Error(), nil)
 			}
 			fetch := j.parameter
 			if ref.Secret != "" {
@@ -46,8 +46,8 @@ func (j *jobs) secrets(ctx context.Context, t *Task, d *Definition) (map[string]
 	return out, nil
 }
 
-func secretFailure(why string) error {
-	return &startFailure{reason: "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: " + why}
+func secretFailure(why string, cause error) error {
+	return &startFailure{reason: "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: " + why, cause: cause}
 }
 
 // awsText is an AWS error as SDKs print it.
@@ -67,7 +67,7 @@ func (j *jobs) secret(ctx context.Context, t *Task, ref secretRef) (string, erro
 		SecretId: &ref.Secret, VersionId: op.Opt(ref.Version), VersionStage: op.Opt(ref.Stage),
 	})
 	if err != nil {
-		return "", secretFailure(fmt.Sprintf("unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret %s from secrets manager: %s", ref.Secret, awsText(err)))
+		return "", secretFailure(fmt.Sprintf("unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret %s from secrets manager: %s", ref.Secret, awsText(err)), err)
 	}
 	value := op.Val(out.SecretString)
 	if ref.Key == "" {
@@ -75,11 +75,11 @@ func (j *jobs) secret(ctx context.Context, t *Task, ref secretRef) (string, erro
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(value), &fields); err != nil {
-		return "", secretFailure("unable to retrieve secret from asm: the value of secret " + ref.Secret + " is not JSON")
+		return "", secretFailure("unable to retrieve secret from asm: the value of secret "+ref.Secret+" is not JSON", nil)
 	}
 	raw, ok := fields[ref.Key]
 	if !ok {
-		return "", secretFailure("unable to retrieve secret from asm: retrieved secret from Secrets Manager did not contain json key " + ref.Key)
+		return "", secretFailure("unable to retrieve secret from asm: retrieved secret from Secrets Manager did not contain json key "+ref.Key, nil)
 	}
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
@@ -99,10 +99,10 @@ func (j *jobs) parameter(ctx context.Context, t *Task, ref secretRef) (string, e
 	}
 	out, err := op.Call(ctx, j.c.AWS, by, ssm.GetParameters, &ssm.GetParametersInput{Names: []string{name}, WithDecryption: new(true)})
 	if err != nil {
-		return "", secretFailure("unable to retrieve secrets from ssm: service call has been retried 1 time(s): " + awsText(err))
+		return "", secretFailure("unable to retrieve secrets from ssm: service call has been retried 1 time(s): "+awsText(err), err)
 	}
 	for _, p := range out.Parameters {
 		return op.Val(p.Value), nil
 	}
-	return "", secretFailure("unable to retrieve secrets from ssm: invalid parameters: " + ref.Parameter)
+	return "", secretFailure("unable to retrieve secrets from ssm: invalid parameters: "+ref.Parameter, nil)
 }

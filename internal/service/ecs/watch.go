@@ -63,17 +63,20 @@ func (j *jobs) observe(ctx context.Context, s compute.Status) {
 	}
 	j.mu.Lock()
 	same := j.seen[s.Pod] == string(b)
-	j.seen[s.Pod] = string(b)
 	j.mu.Unlock()
 	if same {
 		return
 	}
-	if err := j.tell(ctx, scope, id, taskObserved, s); err != nil && ctx.Err() == nil {
-		j.c.Log.Error("a pod's state did not reach its task; the next change or start will", "pod", s.Pod, "error", err)
-		j.mu.Lock()
-		delete(j.seen, s.Pod)
-		j.mu.Unlock()
+	if err := j.tell(ctx, scope, id, taskObserved, s); err != nil {
+		if ctx.Err() == nil {
+			j.c.Log.Error("a pod's state did not reach its task; the next change or start will", "pod", s.Pod, "error", err)
+		}
+		return
 	}
+	// Not before: a launch that is ended while it tells would silence the watch.
+	j.mu.Lock()
+	j.seen[s.Pod] = string(b)
+	j.mu.Unlock()
 }
 
 // How often target groups are asked without a push: soon while a task waits for one.

@@ -45,7 +45,7 @@ func (s *Service) deliver(ctx context.Context, id engine.ID, d Delivery, _ engin
 	default:
 		return nil, engine.Permanent(fmt.Errorf("targets of %s are not supported", a.Service))
 	}
-	if refused, ok := errors.AsType[*op.Error](err); ok && !refused.IsServerFault() && !strings.Contains(refused.Code, "Throttl") {
+	if refused, ok := errors.AsType[*op.Error](err); ok && !refused.IsTransient() {
 		s.Log.Warn("a rule's target refused an event", "rule", d.Rule, "target", d.Target.ARN, "error", err)
 		return nil, engine.Permanent(err)
 	}

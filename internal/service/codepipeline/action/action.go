@@ -141,7 +141,7 @@ type Source interface {
 // call is to be tried again.
 func Refused(err error) (f Failure, ok bool) {
 	e, is := errors.AsType[*op.Error](err)
-	if !is || e.IsServerFault() || strings.Contains(e.Code, "Throttl") {
+	if !is || e.IsTransient() {
 		return f, false
 	}
 	if IsDenied(err) {
