@@ -27,7 +27,7 @@ func (s *shift) drive(machine string, a *active) {
 	}
 	defer func() { <-s.turns }()
 	for failures := 0; s.ctx.Err() == nil; {
-		found, err := s.turn(machine, failures >= turnTries)
+		more, err := s.turn(machine, failures >= turnTries)
 		if err != nil {
 			failures++
 			if s.ctx.Err() == nil {
@@ -37,7 +37,7 @@ func (s *shift) drive(machine string, a *active) {
 			continue
 		}
 		failures = 0
-		if found {
+		if more {
 			continue
 		}
 		s.mu.Lock()
@@ -57,9 +57,9 @@ type pending struct {
 	seq int64
 }
 
-// turn takes the next event of machine through its step. park sets it aside
-// whatever comes of it.
-func (s *shift) turn(machine string, park bool) (found bool, err error) {
+// turn takes the next event of machine through its step and tells whether there are
+// more. park sets the event aside whatever comes of it.
+func (s *shift) turn(machine string, park bool) (more bool, err error) {
 	id, err := parseMachine(machine)
 	if err != nil {
 		return false, err
@@ -72,11 +72,13 @@ func (s *shift) turn(machine string, park bool) (found bool, err error) {
 		if err := s.alive(ctx, tx); err != nil {
 			return err
 		}
-		var e pending
-		e, found, err = next(ctx, tx, machine)
-		if err != nil || !found {
+		var queue []pending
+		if queue, err = next(ctx, tx, machine); err != nil || len(queue) == 0 {
+			more = false
 			return err
 		}
+		e := queue[0]
+		more = len(queue) > 1
 		if park {
 			alarm = errors.New("tried too often")
 			return s.park(ctx, tx, e)
@@ -102,23 +104,27 @@ func (s *shift) turn(machine string, park bool) (found bool, err error) {
 		s.start(f)
 	}
 	s.dueAt(earliest)
-	return found, nil
+	return more, nil
 }
 
-func next(ctx context.Context, r store.Reader, machine string) (e pending, found bool, err error) {
-	var at int64
-	var body string
-	err = store.Row(ctx, r, `SELECT seq, event_id, name, at, body FROM engine_inbox
-		WHERE machine = $1 AND turned_at = 0 AND parked = 0 ORDER BY seq LIMIT 1`,
-		[]any{machine}, &e.seq, &e.ID, &e.Name, &at, &body)
-	if errors.Is(err, store.ErrNotFound) {
-		return e, false, nil
-	}
-	e.At = time.UnixMicro(at).UTC()
-	if body != "" {
-		e.Body = json.RawMessage(body)
-	}
-	return e, err == nil, err
+// next is the event that is due, and whatever comes after it: two at most.
+func next(ctx context.Context, r store.Reader, machine string) (queue []pending, err error) {
+	err = store.Select(ctx, r, `SELECT seq, event_id, name, at, body FROM engine_inbox
+		WHERE machine = $1 AND turned_at = 0 AND parked = 0 ORDER BY seq LIMIT 2`, []any{machine}, func(scan func(...any) error) error {
+		var e pending
+		var at int64
+		var body string
+		if err := scan(&e.seq, &e.ID, &e.Name, &at, &body); err != nil {
+			return err
+		}
+		e.At = time.UnixMicro(at).UTC()
+		if body != "" {
+			e.Body = json.RawMessage(body)
+		}
+		queue = append(queue, e)
+		return nil
+	})
+	return queue, err
 }
 
 // decide runs the step and stores what it asks for.
