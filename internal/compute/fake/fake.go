@@ -19,6 +19,10 @@ import (
 
 // Backend implements compute.Backend and compute.Logs.
 type Backend struct {
+	// Programs run in place of a script in containers whose entry point is the
+	// program's path. They are set before the first pod is made.
+	Programs map[string]Program
+
 	clock    clock.Clock
 	attacher compute.Attacher
 
@@ -40,13 +44,23 @@ type pod struct {
 }
 
 type box struct {
+	spec    compute.Container
 	script  Script
 	id      string
 	state   course.State
 	started time.Time
 	exit    *compute.Exit
 	lines   []line
-	stop    chan int // exit code that ends it early
+	stopped int // exit code that ended it early, 0 for none
+	cancel  context.CancelFunc
+}
+
+// end stops the container early, once.
+func (x *box) end(code int) {
+	if x.state.Running && x.stopped == 0 {
+		x.stopped = code
+		x.cancel()
+	}
 }
 
 type line struct {
@@ -106,7 +120,7 @@ func newPod(p compute.Pod) (*pod, error) {
 		if s.NoStart {
 			return nil, fmt.Errorf("CannotStartContainerError: container %s: its script says so", c.Name)
 		}
-		n.boxes[c.Name] = &box{script: s, id: fmt.Sprintf("%s-%d", p.Name, i), stop: make(chan int, 1)}
+		n.boxes[c.Name] = &box{spec: c, script: s, id: fmt.Sprintf("%s-%d", p.Name, i)}
 	}
 	return n, nil
 }
@@ -135,10 +149,7 @@ func (b *Backend) advance(p *pod) {
 			b.start(p, p.boxes[name])
 		}
 		for _, name := range d.Stop {
-			select {
-			case p.boxes[name].stop <- 143:
-			default: // asked already
-			}
+			p.boxes[name].end(143)
 		}
 		if d.StopPause {
 			p.pause = false
@@ -156,19 +167,18 @@ func (b *Backend) start(p *pod, x *box) {
 	for _, text := range x.script.Print {
 		x.lines = append(x.lines, line{x.started, text})
 	}
-	var alarm <-chan time.Time
-	if x.script.Sleep >= 0 {
-		alarm = b.clock.After(x.script.Sleep)
-	}
+	program := b.program(x)
+	ctx, cancel := context.WithCancel(context.Background())
+	x.cancel = cancel
 	go func() {
-		code, early := x.script.Exit, false
-		select {
-		case <-alarm:
-		case code = <-x.stop:
-			early = true
-		}
+		defer cancel()
+		code := program(ctx, x.spec)
 		b.mu.Lock()
 		defer b.mu.Unlock()
+		early := x.stopped != 0
+		if early {
+			code = x.stopped
+		}
 		x.state.Running, x.state.Code = false, code
 		x.exit = &compute.Exit{Code: code, OOM: x.script.OOM && !early, At: b.clock.Now()}
 		if x.script.Lost && !early {
@@ -224,10 +234,7 @@ func (b *Backend) Remove(ctx context.Context, name string) error {
 	if found {
 		p.stage = course.Stopping
 		for _, x := range p.boxes {
-			select {
-			case x.stop <- 137:
-			default:
-			}
+			x.end(137)
 		}
 		delete(b.pods, name)
 		b.order = slices.DeleteFunc(b.order, func(o string) bool { return o == name })
@@ -239,6 +246,16 @@ func (b *Backend) Remove(ctx context.Context, name string) error {
 		return b.attacher.DetachPod(ctx, p.spec.Interface, name)
 	}
 	return nil
+}
+
+// Lose takes the pod's network namespace away, as the end of its pause container does.
+func (b *Backend) Lose(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p, found := b.pods[name]; found && p.stage == course.Running {
+		p.pause = false
+		b.advance(p)
+	}
 }
 
 // List gives the pods in the order in which they were made.
