@@ -3,10 +3,12 @@ package docker
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/penstock-ci/penstock/internal/compute"
@@ -60,6 +62,40 @@ func TestEnsureGoesOnAfterAnyCrash(t *testing.T) {
 			t.Logf("%d requests make the pod", n-1)
 			return
 		}
+	}
+}
+
+// TestEnsureWaitsForWhatTheEngineStillMakes plays a killed server whose requests the
+// Engine carries out late: each container appears just before it is to be made.
+func TestEnsureWaitsForWhatTheEngineStillMakes(t *testing.T) {
+	t.Parallel()
+	makeTestImage(t)
+	b := setup(t, nil)
+	b.cfg.Data, b.cfg.Runtime = t.TempDir(), t.TempDir() // not those of the one that runs
+	late := []string{b.backend.pauseName("late"), b.backend.containerName("late", "main")}
+	cfg := b.cfg
+	cfg.fault = func(method, path string) error {
+		if len(late) == 0 || method != "POST" || !strings.HasSuffix(path, "/containers/create") {
+			return nil
+		}
+		name := late[0]
+		late = late[1:]
+		_, err := b.backend.client().ContainerCreate(t.Context(), client.ContainerCreateOptions{
+			Name:   name,
+			Config: &container.Config{Image: testImage, Cmd: []string{"/bin/sh"}, Labels: map[string]string{LabelInstallation: cfg.Installation}},
+		})
+		return err
+	}
+	whole := idle(t, cfg)
+	s, err := whole.Ensure(t.Context(), compute.Pod{Name: "late", Containers: []compute.Container{script(computetest.Script{Name: "main", Run: -1})}})
+	if err != nil || s.Phase != compute.Running || s.Containers[0].StartedAt.IsZero() {
+		t.Errorf("where the Engine was not done with an earlier server's containers: %+v, %v", s, err)
+	}
+	if len(late) > 0 {
+		t.Errorf("%v were not made", late)
+	}
+	if err := whole.Remove(t.Context(), "late"); err != nil {
+		t.Error(err)
 	}
 }
 

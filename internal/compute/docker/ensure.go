@@ -33,7 +33,7 @@ func (b *Backend) Ensure(ctx context.Context, p compute.Pod) (s compute.Status, 
 		rec = newRecord(p)
 	}
 	if rec.Stage == course.Making {
-		if err := b.make(ctx, p, &rec); err != nil {
+		if err := b.insist(ctx, p, &rec); err != nil {
 			return compute.Status{}, b.discard(p.Name, rec, err)
 		}
 	}
@@ -108,6 +108,34 @@ func checkDependency(all map[string]compute.Container, c compute.Container, a co
 		return fmt.Errorf("docker: container %s waits for condition %q: START, COMPLETE, SUCCESS or HEALTHY is expected", c.Name, a.Condition)
 	}
 	return nil
+}
+
+const (
+	// What a killed server asked the Engine for goes on there, for seconds on a busy machine.
+	busyTime  = 10 * time.Second
+	busyPause = 50 * time.Millisecond
+)
+
+// busyError marks that the Engine is at work on a container of that name, making or
+// removing it, for a server that was killed meanwhile.
+type busyError struct{ error }
+
+func (e busyError) Unwrap() error { return e.error }
+
+// insist makes the pod, again from what it finds while the Engine is busy with it.
+func (b *Backend) insist(ctx context.Context, p compute.Pod, rec *record) error {
+	end := b.cfg.Clock.Now().Add(busyTime)
+	for {
+		err := b.make(ctx, p, rec)
+		if busy := (busyError{}); !errors.As(err, &busy) || b.cfg.Clock.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-b.cfg.Clock.After(busyPause):
+		}
+	}
 }
 
 // make brings a pod from nothing, or from what a crash left of it, to where only
@@ -187,8 +215,11 @@ func (b *Backend) makeContainer(ctx context.Context, p compute.Pod, c compute.Co
 func (b *Backend) create(ctx context.Context, p compute.Pod, c compute.Container, image, pauseID string, t trusted) error {
 	for {
 		_, err := b.client().ContainerCreate(ctx, b.options(p, c, image, pauseID, t))
-		if err == nil || errdefs.IsConflict(err) {
+		if err == nil {
 			return nil
+		}
+		if errdefs.IsConflict(err) { // it was not there a moment ago
+			return busyError{fmt.Errorf("CannotCreateContainerError: container %s: %w", c.Name, err)}
 		}
 		if !c.Privileged || !b.caps.learn(err) {
 			return fmt.Errorf("CannotCreateContainerError: container %s: %w", c.Name, err)

@@ -166,7 +166,10 @@ func (b *Backend) makePause(ctx context.Context, name, hostname string) error {
 			_, err = b.client().ContainerCreate(ctx, o)
 		}
 	}
-	if err != nil && !errdefs.IsConflict(err) {
+	if errdefs.IsConflict(err) { // it was not there a moment ago
+		return busyError{fmt.Errorf("docker: making pause container %s: %w", name, err)}
+	}
+	if err != nil {
 		return fmt.Errorf("docker: making pause container %s: %w", name, err)
 	}
 	if _, err := b.client().ContainerStart(ctx, name, client.ContainerStartOptions{}); err != nil {
