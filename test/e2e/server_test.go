@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,10 +29,18 @@ type installation struct {
 // serve starts one and removes it at the test's end.
 func serve(t *testing.T) *installation {
 	t.Helper()
-	data := filepath.Join(t.TempDir(), "data")
-	in := &installation{t: t, data: data, server: daemon.Server{Binary: binary(t), Data: data, Log: data + ".log", Listen: freePort(t), Site: freePort(t)}}
+	return serveOn(t, filepath.Join(t.TempDir(), "data"))
+}
+
+// serveOn is serve with a data folder that the test has chosen.
+func serveOn(t *testing.T, data string) *installation {
+	t.Helper()
+	in := &installation{t: t, data: data, server: daemon.Server{Binary: binary(t), Data: data, Log: filepath.Join(t.TempDir(), "serve.log"), Listen: freePort(t), Site: freePort(t)}}
 	in.start()
 	t.Cleanup(func() {
+		if t.Failed() {
+			in.complaints()
+		}
 		if err := in.server.Remove(context.Background()); err != nil {
 			t.Errorf("remove the installation: %v", err)
 			return
@@ -41,6 +50,17 @@ func serve(t *testing.T) *installation {
 		}
 	})
 	return in
+}
+
+// complaints shows what the server's log has beyond the usual.
+func (in *installation) complaints() {
+	raw, err := os.ReadFile(in.server.Log)
+	if err != nil {
+		in.t.Error(err)
+		return
+	}
+	lines := slices.DeleteFunc(strings.Split(string(raw), "\n"), func(l string) bool { return strings.Contains(l, "level=INFO") })
+	in.t.Logf("the server's complaints:\n%s", tail([]byte(strings.Join(lines, "\n")), 60))
 }
 
 func freePort(t *testing.T) string {
