@@ -136,7 +136,9 @@ func (s *Server) Remove(ctx context.Context) error {
 		if err := s.Start(); err != nil {
 			return fmt.Errorf("start the server to remove what it made: %w", err)
 		}
-		err = operator.Remove(ctx)
+		if err = operator.Remove(ctx); err != nil {
+			return errors.Join(err, s.Kill())
+		}
 	}
 	if err != nil {
 		return err

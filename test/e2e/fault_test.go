@@ -126,6 +126,9 @@ func (s *shop) engineAway(t *testing.T) {
 	if err != nil || !strings.Contains(strings.Join(status.Alarms, "\n"), "Docker Engine") {
 		t.Errorf("status says %q, %v", status.Alarms, err)
 	}
+	if err := operator.Remove(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing is removed") {
+		t.Errorf("the installation was removed without the Engine: %v", err)
+	}
 	build := s.build(t, "away", "true")
 	task, err := s.aws.ECS.RunTask(t.Context(), &ecs.RunTaskInput{
 		Cluster: new(shopName), TaskDefinition: new(shopName), LaunchType: ecstypes.LaunchTypeFargate, NetworkConfiguration: s.network,
