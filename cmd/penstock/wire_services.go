@@ -136,7 +136,7 @@ func (s *server) openDatabases(context.Context) error {
 
 func (s *server) openBuilds(context.Context) error {
 	folder := s.in.Path("runner")
-	unpacked := embed.Unpack(folder) // told by the first build that needs it
+	unpacked := embed.Unpack(folder, version()) // told by the first build that needs it
 	places := s.cmd.Places
 	if places == 0 {
 		places = 2 * runtime.NumCPU()

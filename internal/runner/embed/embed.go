@@ -6,6 +6,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,31 +21,27 @@ const Name = "penstock-runner"
 // ErrMissing is the answer of a server that was built by plain go build.
 var ErrMissing = errors.New("this penstock was built without the build runner: build it with `make build`")
 
-// Bytes is the runner.
-func Bytes() ([]byte, error) {
-	b, err := files.ReadFile("bin/" + Name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrMissing
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the embedded runner: %w", err)
-	}
-	return b, nil
-}
-
 // Unpack writes the runner into dir, with the name by which the nested Docker
-// daemon calls it. Builds mount dir read-only.
-func Unpack(dir string) error {
-	b, err := Bytes()
+// daemon calls it, unless a program of the same version has done so: writing it was a
+// third of a start. Builds mount dir read-only.
+func Unpack(dir, version string) error {
+	runner, err := files.Open("bin/" + Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrMissing
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("read the embedded runner: %w", err)
+	}
+	defer runner.Close()
+	file, stamp := filepath.Join(dir, Name), dir+".version"
+	if isThere(file, stamp, version) {
+		return nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make the runner's folder: %w", err)
 	}
 	// Renamed into place: a running build keeps the file that it has mapped.
-	file := filepath.Join(dir, Name)
-	if err := os.WriteFile(file+".new", b, 0o755); err != nil {
+	if err := write(file+".new", runner); err != nil {
 		return fmt.Errorf("write the runner: %w", err)
 	}
 	if err := os.Rename(file+".new", file); err != nil {
@@ -54,5 +51,28 @@ func Unpack(dir string) error {
 	if err := os.Symlink(Name, link); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("link the runner as runc: %w", err)
 	}
+	if err := os.WriteFile(stamp, []byte(version), 0o644); err != nil {
+		return fmt.Errorf("note the runner's version: %w", err)
+	}
 	return nil
+}
+
+// isThere tells whether file was unpacked by version. A file or a note that cannot be
+// read is written anew, and says then what is wrong.
+func isThere(file, stamp, version string) bool {
+	noted, err := os.ReadFile(stamp)
+	if err != nil || string(noted) != version {
+		return false
+	}
+	_, err = os.Stat(file)
+	return err == nil
+}
+
+func write(name string, from io.Reader) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, from)
+	return errors.Join(err, f.Close())
 }
