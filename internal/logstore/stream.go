@@ -27,42 +27,76 @@ func (d *Database) Next(ctx context.Context, s Stream, producer string) (next ui
 // Lines in a packed batch: enough to compress well, few enough to read a page.
 const packedLines = 4000
 
-// Close ends the stream and packs its lines.
+// Close ends the stream and packs its lines. Each packed batch is a transaction of its
+// own, so a long log keeps no other stream waiting; a Close that was cut off is gone on
+// with by the next.
 func (d *Database) Close(ctx context.Context, s Stream) error {
-	return d.db.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+	var id int64
+	err := d.db.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		w, err := d.make(ctx, tx, s)
+		id = w.id
 		if err != nil || w.closed {
 			return err
 		}
 		store.Wake(tx, topic(s))
-		_, err = store.Exec(ctx, tx, `UPDATE log_streams SET closed_at = $2 WHERE id = $1`, w.id, d.clock.Now().UnixMicro())
+		_, err = store.Exec(ctx, tx, `UPDATE log_streams SET closed_at = $2 WHERE id = $1`, id, d.clock.Now().UnixMicro())
 		if err != nil {
 			return fmt.Errorf("close log stream %s: %w", s.Name, err)
 		}
-		return pack(ctx, tx, w.id)
+		return nil
 	})
+	for more := true; err == nil && more; {
+		err = d.db.Update(ctx, func(ctx context.Context, tx store.Tx) (err error) {
+			more, err = pack(ctx, tx, id)
+			return err
+		})
+	}
+	return err
 }
 
-func pack(ctx context.Context, tx store.Tx, stream int64) error {
-	for {
-		bs, err := batches(ctx, tx, `stream = $1 AND packed = 0 ORDER BY first LIMIT 64`, stream)
-		if err != nil || len(bs) == 0 {
-			return err
-		}
-		var lines []Line
-		n := 0
-		for n < len(bs) && len(lines) < packedLines && bs[n].first == bs[0].first+int64(len(lines)) { // up to a gap that Expire left
-			lines = append(lines, bs[n].lines...)
-			n++
-		}
-		_, err = store.Exec(ctx, tx, `DELETE FROM log_batches WHERE stream = $1 AND packed = 0 AND first <= $2`, stream, bs[n-1].first)
-		if err != nil {
-			return fmt.Errorf("pack lines: %w", err)
-		}
-		if err := write(ctx, tx, stream, bs[0].first, lines, true); err != nil {
-			return err
-		}
+// pack makes one packed batch of the stream's first unpacked lines; more tells that
+// there were any.
+func pack(ctx context.Context, tx store.Tx, stream int64) (more bool, err error) {
+	last, err := packable(ctx, tx, stream)
+	if err != nil || last < 0 {
+		return false, err
 	}
+	bs, err := batches(ctx, tx, `stream = $1 AND packed = 0 AND first <= $2 ORDER BY first`, stream, last)
+	if err != nil {
+		return false, err
+	}
+	var lines []Line
+	for _, b := range bs {
+		lines = append(lines, b.lines...)
+	}
+	_, err = store.Exec(ctx, tx, `DELETE FROM log_batches WHERE stream = $1 AND packed = 0 AND first <= $2`, stream, last)
+	if err != nil {
+		return false, fmt.Errorf("pack lines: %w", err)
+	}
+	return true, write(ctx, tx, stream, bs[0].first, lines, true)
+}
+
+// packable is where the last of the unpacked batches begins that make the next packed
+// one: up to a gap that Expire left; -1 where all are packed. Their lines are not read.
+func packable(ctx context.Context, r store.Reader, stream int64) (last int64, err error) {
+	last = -1
+	var next, lines int64
+	full := false
+	err = store.Select(ctx, r, `SELECT first, count FROM log_batches WHERE stream = $1 AND packed = 0 ORDER BY first LIMIT 64`, []any{stream}, func(scan func(...any) error) error {
+		var first, count int64
+		if err := scan(&first, &count); err != nil {
+			return err
+		}
+		full = full || lines >= packedLines || last >= 0 && first != next
+		if !full {
+			last, next, lines = first, first+count, lines+count
+		}
+		return nil
+	})
+	if err != nil {
+		return -1, fmt.Errorf("find unpacked lines: %w", err)
+	}
+	return last, nil
 }
 
 // Expire forgets the lines before an instant, by whole batches.
