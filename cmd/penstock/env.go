@@ -64,7 +64,11 @@ func (cmd *execCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	run := exec.CommandContext(ctx, cmd.Command[0], cmd.Command[1:]...)
+	command := cmd.Command
+	if command[0] == "--" && len(command) > 1 { // as people separate a command from options
+		command = command[1:]
+	}
+	run := exec.CommandContext(ctx, command[0], command[1:]...)
 	run.Stdin, run.Stdout, run.Stderr = os.Stdin, os.Stdout, os.Stderr
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "AWS_SESSION_TOKEN=") && !strings.HasPrefix(v, "AWS_PROFILE=") {

@@ -40,6 +40,9 @@ func (cmd *logsCmd) Run(ctx context.Context, c *cli) error {
 		pages := logs.NewFilterLogEventsPaginator(aws.Logs, cmd.input(since))
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
+			if _, none := errors.AsType[*types.ResourceNotFoundException](err); none {
+				return fmt.Errorf("there is no log group %s: `aws logs describe-log-groups` lists them; that of a build or a task comes with its first line", cmd.Group)
+			}
 			if err != nil {
 				return fmt.Errorf("read the log group %s: %w", cmd.Group, err)
 			}

@@ -120,17 +120,17 @@ func (s *server) urls(ctx context.Context, name string) ([]admin.URL, error) {
 		return nil, err
 	}
 	snapshot.Site = s.cmd.Site
-	found, ok := snapshot.URLs(name)
+	found, ok := snapshot.Reach(name)
 	if !ok {
 		return nil, fmt.Errorf("no load balancer %q with a listener that this host reaches: `aws elbv2 describe-load-balancers` lists them", name)
 	}
-	out := make([]admin.URL, 0, len(found))
-	for _, u := range found {
+	out := make([]admin.URL, 0, len(found.URLs))
+	for _, u := range found.URLs {
 		parsed, err := url.Parse(u)
 		if err != nil {
 			return nil, fmt.Errorf("the load balancer's address %q: %w", u, err)
 		}
-		at := admin.URL{Name: name, URL: u, Host: parsed.Host, Address: parsed.Host}
+		at := admin.URL{Name: found.Name, DNSName: found.DNSName, URL: u, Host: parsed.Host, Address: parsed.Host}
 		if strings.Contains(parsed.Hostname(), ".localhost") {
 			at.Address = s.cmd.Site.String()
 		}
@@ -145,7 +145,7 @@ func (s *server) remove(ctx context.Context) error {
 		return fmt.Errorf("nothing is removed yet: %w", err)
 	}
 	s.rest() // or what is removed would be made anew
-	err := errors.Join(s.host.pods.RemoveAll(ctx), s.stopDataPlane(ctx), s.host.plane.RemoveAll(ctx))
+	err := errors.Join(s.host.pods.RemoveAll(ctx), s.host.pods.Engine().RemoveImagesFrom(ctx, s.loopback()), s.stopDataPlane(ctx), s.host.plane.RemoveAll(ctx))
 	if err != nil {
 		return fmt.Errorf("remove the installation %s: %w", s.in.ID, err)
 	}

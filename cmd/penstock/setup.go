@@ -54,11 +54,12 @@ func defaultCache() string {
 type doctorCmd struct {
 	output
 	Engine string `help:"Address of the Docker Engine." env:"DOCKER_HOST" placeholder:"URL"`
-	Listen string `help:"The address that the server will have." default:"127.0.0.1:4566"`
+	Listen string `help:"The address that the server will have." default:"127.0.0.1:4566" env:"PENSTOCK_LISTEN"`
+	Site   string `help:"The address that the load balancers will have." default:"127.0.0.1:4567" env:"PENSTOCK_SITE"`
 }
 
 func (cmd *doctorCmd) Run(ctx context.Context, c *cli) error {
-	checks := host.Doctor{Engine: cmd.Engine, Data: c.Data, Listen: cmd.Listen}.Run(ctx)
+	checks := host.Doctor{Engine: cmd.Engine, Data: c.Data, Listen: cmd.Listen, Site: cmd.Site}.Run(ctx)
 	err := cmd.print(checks, func() {
 		for _, check := range checks {
 			mark := "ok  "

@@ -54,7 +54,6 @@ type URL struct {
 	Address string `json:"address"` // to dial: "127.0.0.1:4567"
 	Host    string `json:"host"`    // for the Host header: "core-app.elb.localhost:4567"
 	URL     string `json:"url"`
-	Direct  string `json:"direct,omitempty"` // loopback address of its own with the real ports
 }
 
 // Image is one image of the mirror.

@@ -15,7 +15,7 @@ type Balancer struct {
 	ID         string // its ARN
 	VPC        string
 	Fronts     []Front    // one per interface
-	Hosts      []string   // names by which the host's one loopback port tells it apart; none = not reachable from the host
+	Hosts      []string   // names by which the host's one loopback port tells it apart, from its own to AWS's DNS name; none = not reachable from the host
 	Loopback   netip.Addr // an address of its own on the host, best effort
 	Attributes BalancerAttributes
 }
@@ -70,11 +70,17 @@ func Primary(ls []Listener) (best Listener, ok bool) {
 	return best, ok
 }
 
-// URLs are where the host reaches the balancer that is named, by name, ARN or
-// host name; found is false where there is none that the host reaches.
-func (s Snapshot) URLs(name string) (out []string, found bool) {
+// Reach is how the host reaches a balancer.
+type Reach struct {
+	Name, DNSName string
+	URLs          []string
+}
+
+// Reach finds the balancer that is named, by name, ARN or host name; found is false
+// where there is none that the host reaches.
+func (s Snapshot) Reach(name string) (r Reach, found bool) {
 	for _, b := range s.Balancers {
-		if b.ID != name && !slices.Contains(b.Hosts, name) {
+		if len(b.Hosts) == 0 || b.ID != name && !slices.Contains(b.Hosts, name) {
 			continue
 		}
 		var ls []Listener
@@ -83,11 +89,12 @@ func (s Snapshot) URLs(name string) (out []string, found bool) {
 				ls = append(ls, l)
 			}
 		}
+		r = Reach{Name: b.Hosts[0], DNSName: b.Hosts[len(b.Hosts)-1]}
 		primary, _ := Primary(ls)
 		for _, l := range ls {
-			out = append(out, b.URLs(l, l.ID == primary.ID, s.Site)...)
+			r.URLs = append(r.URLs, b.URLs(l, l.ID == primary.ID, s.Site)...)
 		}
-		return out, true
+		return r, true
 	}
-	return nil, false
+	return r, false
 }

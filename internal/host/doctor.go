@@ -32,13 +32,14 @@ type Doctor struct {
 	Engine string // address of the Docker Engine; "" = DOCKER_HOST or the default socket
 	Data   string // data folder
 	Listen string // address that the server will listen on; "" is not checked
+	Site   string // likewise for the load balancers
 }
 
 // Run makes all checks; it changes nothing.
 func (d Doctor) Run(ctx context.Context) []Check {
 	return append([]Check{
 		system(), root(), namespaces(), overlay(), packetFilter(ctx), forwarding(), capabilities(), cgroups(),
-		d.disk(), d.port(),
+		d.disk(), port("port", "--listen", d.Listen), port("port of the sites", "--site", d.Site),
 	}, d.engine(ctx)...)
 }
 
@@ -189,22 +190,22 @@ func (d Doctor) disk() Check {
 	return good(name, detail)
 }
 
-func (d Doctor) port() Check {
-	const name = "port"
-	if d.Listen == "" {
+// port checks the address that the option chooses.
+func port(name, option, address string) Check {
+	if address == "" {
 		return good(name, "not asked for")
 	}
-	l, err := net.Listen("tcp", d.Listen)
+	l, err := net.Listen("tcp", address)
 	if errors.Is(err, unix.EADDRINUSE) {
-		return Check{Name: name, Detail: d.Listen + " is taken: by a running penstock serve, or by another program", Next: "penstock status; else choose another by --listen"}
+		return Check{Name: name, Detail: address + " is taken: by a running penstock serve, or by another program", Next: "penstock status; else choose another by " + option}
 	}
 	if err != nil {
-		return bad(name, d.Listen+": "+err.Error(), "choose another address by --listen")
+		return bad(name, address+": "+err.Error(), "choose another address by "+option)
 	}
 	if err := l.Close(); err != nil {
-		return bad(name, d.Listen+": "+err.Error(), "")
+		return bad(name, address+": "+err.Error(), "")
 	}
-	return good(name, d.Listen+" is free")
+	return good(name, address+" is free")
 }
 
 func (d Doctor) engine(ctx context.Context) []Check {

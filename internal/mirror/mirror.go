@@ -181,7 +181,7 @@ func (m *Mirror) Remove(ctx context.Context, name string) error {
 	return m.DB.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		doc, err := images.Get(ctx, tx, everywhere, key)
 		if errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("mirror: there is no image %s: penstock mirror list shows all: %w", key, err)
+			return fmt.Errorf("the mirror has no image %s: `penstock mirror list` shows all (%w)", key, store.ErrNotFound)
 		}
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,7 +46,7 @@ func serveOn(t *testing.T, data string) *installation {
 			t.Errorf("remove the installation: %v", err)
 			return
 		}
-		if left := leftovers(t, in.id); left != "" {
+		if left := leftovers(t, in.id) + pulled(t, in.server.Listen); left != "" {
 			t.Errorf("the installation left:\n%s", left)
 		}
 	})
@@ -61,6 +62,17 @@ func (in *installation) complaints() {
 	}
 	lines := slices.DeleteFunc(strings.Split(string(raw), "\n"), func(l string) bool { return strings.Contains(l, "level=INFO") })
 	in.t.Logf("the server's complaints:\n%s", tail([]byte(strings.Join(lines, "\n")), 60))
+}
+
+// pulled are the Engine's images that came from a server at address.
+func pulled(t *testing.T, address string) string {
+	t.Helper()
+	b, err := exec.Command("docker", "images", "--filter", "reference="+address+"/*/*").Output()
+	if err != nil {
+		t.Fatalf("docker images: %v", err)
+	}
+	_, images, _ := strings.Cut(string(b), "\n") // after the heading
+	return images
 }
 
 func freePort(t *testing.T) string {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
@@ -122,6 +124,27 @@ func (e *Engine) RemoveImage(ctx context.Context, name string) error {
 		return fmt.Errorf("docker: removing image %s: %w", name, err)
 	}
 	return nil
+}
+
+// RemoveImagesFrom takes the names that were pulled from a registry at address from
+// all images. One that a container still uses stays.
+func (e *Engine) RemoveImagesFrom(ctx context.Context, address string) error {
+	found, err := e.c.ImageList(ctx, client.ImageListOptions{})
+	if err != nil {
+		return fmt.Errorf("docker: listing images: %w", err)
+	}
+	var failed error
+	for _, image := range found.Items {
+		for _, name := range slices.Concat(image.RepoTags, image.RepoDigests) {
+			if !strings.HasPrefix(name, address+"/") {
+				continue
+			}
+			if err := e.RemoveImage(ctx, name); err != nil && !errdefs.IsConflict(err) {
+				failed = errors.Join(failed, err)
+			}
+		}
+	}
+	return failed
 }
 
 func drain(what string, r io.ReadCloser) error {
