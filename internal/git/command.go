@@ -60,7 +60,8 @@ func commands(r io.Reader) (refs []string, err error) {
 			return nil, fmt.Errorf("read the commands of a push: %w", err)
 		}
 		command, _, _ := strings.Cut(string(line), "\x00")
-		if fields := strings.Fields(command); len(fields) == 3 {
+		// Git divides by spaces alone: what else Unicode calls one is part of a name.
+		if fields := strings.SplitN(strings.TrimSuffix(command, "\n"), " ", 3); len(fields) == 3 {
 			refs = append(refs, fields[2])
 		}
 	}

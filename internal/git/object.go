@@ -142,7 +142,11 @@ type Change struct {
 	Delete     bool
 }
 
+// ErrPath is a path that Git does not keep, as one with a folder ".git".
+var ErrPath = errors.New("not a path that Git keeps")
+
 // Write makes a commit object of parent's tree with the changes; no reference moves.
+// ErrPath where a change has a path that Git refuses.
 func (r *Repository) Write(ctx context.Context, parent string, by Person, message string, changes []Change) (string, error) {
 	index, err := os.CreateTemp("", "penstock-index-")
 	if err != nil {
@@ -166,6 +170,9 @@ func (r *Repository) Write(ctx context.Context, parent string, by Person, messag
 		out, err := cmd.Output()
 		if err != nil {
 			return nil, fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
+		}
+		if path, ok := strings.CutPrefix(stderr.String(), "Ignoring path "); ok { // by update-index, which goes on without
+			return nil, fmt.Errorf("%q: %w", strings.TrimSpace(path), ErrPath)
 		}
 		return bytes.TrimSpace(out), nil
 	}

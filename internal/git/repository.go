@@ -83,7 +83,7 @@ func (r *Repository) Refs(ctx context.Context) (map[string]string, error) {
 	}
 	refs := map[string]string{}
 	for line := range strings.Lines(string(out)) {
-		if id, name, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+		if id, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " "); ok {
 			refs[name] = id
 		}
 	}
@@ -91,7 +91,7 @@ func (r *Repository) Refs(ctx context.Context) (map[string]string, error) {
 }
 
 // SetRef moves a reference from old ("" = it must not exist) to id ("" = delete);
-// ErrMoved where it is not at old.
+// ErrMoved where it is not at old, ErrNested where a name of another's parts is in the way.
 func (r *Repository) SetRef(ctx context.Context, name, id, old string) error {
 	const zero = "0000000000000000000000000000000000000000"
 	args := []string{"update-ref", name, id, old}
@@ -102,6 +102,9 @@ func (r *Repository) SetRef(ctx context.Context, name, id, old string) error {
 		args = []string{"update-ref", "-d", name, old}
 	}
 	if _, err := r.run(ctx, nil, args...); err != nil {
+		if strings.Contains(err.Error(), "exists; cannot create") {
+			return fmt.Errorf("%s: %w", name, ErrNested)
+		}
 		if strings.Contains(err.Error(), "cannot lock ref") {
 			return fmt.Errorf("%s: %w", name, ErrMoved)
 		}
@@ -112,6 +115,24 @@ func (r *Repository) SetRef(ctx context.Context, name, id, old string) error {
 
 // ErrMoved is a reference that another change has moved.
 var ErrMoved = errors.New("the reference has moved")
+
+// ErrNested is a name like "main/x" beside "main", or the other way round.
+var ErrNested = errors.New("a reference of the name's first parts, or one below it, exists")
+
+// IsBranch tells whether Git takes name for a branch: git-check-ref-format's rules.
+func IsBranch(name string) bool {
+	if name == "" || name == "HEAD" || strings.HasPrefix(name, "-") || strings.HasSuffix(name, ".") ||
+		strings.Contains(name, "..") || strings.Contains(name, "@{") || strings.ContainsAny(name, " ~^:?*[\\\x7f") ||
+		strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
+		return false
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock") {
+			return false
+		}
+	}
+	return true
+}
 
 // SetHead makes branch the one that a clone checks out.
 func (r *Repository) SetHead(ctx context.Context, branch string) error {
@@ -194,6 +215,11 @@ func (a *archive) wait() {
 
 // run is one git command in the repository; an error carries what it printed.
 func (r *Repository) run(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
+	for _, a := range args {
+		if strings.ContainsRune(a, 0) { // which no program can be given
+			return nil, fmt.Errorf("%q: %w", a, ErrNoObject)
+		}
+	}
 	cmd := r.command(ctx, args...)
 	cmd.Stdin = stdin
 	var stdout, stderr bytes.Buffer

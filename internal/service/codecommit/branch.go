@@ -29,6 +29,9 @@ func (s *Service) createBranch(ctx context.Context, c op.Caller, in *api.CreateB
 	if err != nil {
 		return nil, nil, err
 	}
+	if !git.IsBranch(branch) {
+		return nil, nil, invalidBranch(branch)
+	}
 	if d.Refs[heads+branch] != "" {
 		return nil, nil, api.BranchNameExistsException("%s already exists", branch)
 	}
@@ -37,9 +40,20 @@ func (s *Service) createBranch(ctx context.Context, c op.Caller, in *api.CreateB
 		return nil, nil, api.CommitDoesNotExistException("Commit %s does not exist", op.Val(in.CommitId))
 	}
 	if err := repository.SetRef(ctx, heads+branch, commit, ""); err != nil {
-		return nil, nil, api.InvalidBranchNameException("%s is not a valid branch name: %v", branch, err)
+		if errors.Is(err, git.ErrMoved) { // made since the repository was read
+			return nil, nil, api.BranchNameExistsException("%s already exists", branch)
+		}
+		if errors.Is(err, git.ErrNested) {
+			return nil, nil, invalidBranch(branch)
+		}
+		return nil, nil, fmt.Errorf("make the branch %s: %w", branch, err)
 	}
 	return &api.CreateBranchOutput{}, nil, s.told(ctx, c.Scope, name, c.ARN)
+}
+
+// invalidBranch is a name that Git does not take, or not beside the branches that there are.
+func invalidBranch(name string) error {
+	return api.InvalidBranchNameException("The branch name %q is not valid: Git does not take it, or a branch of its first parts, or one below it, exists.", name)
 }
 
 func (s *Service) getBranch(ctx context.Context, r store.Reader, c op.Caller, in *api.GetBranchInput) (*api.GetBranchOutput, error) {

@@ -94,6 +94,7 @@ func TestConditionKeysDecide(t *testing.T) {
 		"the closed branch":                      {closed, []string{"HEAD:main"}, true},
 		"both at once":                           {closed, []string{"HEAD:side2", "HEAD:main"}, true},
 		"the end of another branch":              {closed, []string{":old"}, false},
+		"a name with what Unicode calls a space": {`{"Effect":"Deny","Action":"codecommit:GitPush","Resource":"*","Condition":{"StringLike":{"codecommit:References":["refs/heads/prod*"]}}}`, []string{"HEAD:refs/heads/prod\u00a0x"}, true},
 		"a tag":                                  {closed, []string{"HEAD:refs/tags/v1"}, false},
 		"a repository that its tag closes":       {`{"Effect":"Deny","Action":"codecommit:GitPush","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"a"}}}`, []string{"HEAD:side3"}, true},
 		"from an address that is not let in":     {`{"Effect":"Deny","Action":"codecommit:*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}}`, []string{"HEAD:side4"}, true},

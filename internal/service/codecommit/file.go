@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +18,9 @@ import (
 	"github.com/penstock-ci/penstock/internal/store"
 	"github.com/penstock-ci/penstock/internal/undocumented"
 )
+
+// objectID is a full one; CodeCommit takes no names and no short ones in its place.
+var objectID = regexp.MustCompile("^[0-9a-f]{40}$")
 
 // at opens the repository at a commit specifier: a branch, tag, full reference or
 // commit id; none is the default branch.
@@ -39,6 +44,9 @@ func (s *Service) getCommit(ctx context.Context, r store.Reader, c op.Caller, in
 	d, err := s.load(ctx, r, c.Scope, in.RepositoryName)
 	if err != nil {
 		return nil, err
+	}
+	if !objectID.MatchString(op.Val(in.CommitId)) {
+		return nil, api.InvalidCommitIdException("The specified commit ID is not valid: %q is not a full one.", op.Val(in.CommitId))
 	}
 	repository, err := s.Git.Open(ctx, d.Value.ID)
 	if err != nil {
@@ -94,6 +102,9 @@ func (s *Service) getBlob(ctx context.Context, r store.Reader, c op.Caller, in *
 	d, err := s.load(ctx, r, c.Scope, in.RepositoryName)
 	if err != nil {
 		return nil, err
+	}
+	if !objectID.MatchString(op.Val(in.BlobId)) {
+		return nil, api.InvalidBlobIdException("The specified blob ID is not valid: %q is not a full one.", op.Val(in.BlobId))
 	}
 	repository, err := s.Git.Open(ctx, d.Value.ID)
 	if err != nil {
@@ -200,7 +211,7 @@ type commit struct {
 
 func (s *Service) commit(ctx context.Context, c op.Caller, in commit) (id, tree string, err error) {
 	for _, f := range in.changes {
-		if clean := path.Clean("/" + f.Path)[1:]; clean != f.Path || f.Path == "" || strings.HasPrefix(f.Path, ".git/") {
+		if clean := path.Clean("/" + f.Path)[1:]; clean != f.Path || f.Path == "" || strings.ContainsRune(f.Path, 0) {
 			return "", "", api.InvalidPathException("The path %q is not valid.", f.Path)
 		}
 		if f.Mode == "" && !f.Delete {
@@ -211,6 +222,9 @@ func (s *Service) commit(ctx context.Context, c op.Caller, in commit) (id, tree 
 	if err != nil {
 		return "", "", err
 	}
+	if !git.IsBranch(op.Val(in.branch)) {
+		return "", "", invalidBranch(op.Val(in.branch))
+	}
 	ref := heads + op.Val(in.branch)
 	tip := d.Refs[ref]
 	if tip != "" && in.parent == nil {
@@ -219,14 +233,26 @@ func (s *Service) commit(ctx context.Context, c op.Caller, in commit) (id, tree 
 	if op.Val(in.parent) != tip {
 		return "", "", api.ParentCommitIdOutdatedException("Parent commit ID is outdated. The current HEAD commit is %s.", tip)
 	}
+	if err := s.fits(ctx, repository, tip, in.changes); err != nil {
+		return "", "", err
+	}
 	by := git.Person{Name: op.Or(in.author, c.ARN[strings.LastIndexAny(c.ARN, ":/")+1:]), Email: op.Val(in.email), At: s.Clock.Now().Truncate(time.Second)}
+	if err := plain(by, op.Val(in.message)); err != nil {
+		return "", "", err
+	}
 	id, err = repository.Write(ctx, tip, by, op.Val(in.message), in.changes)
+	if errors.Is(err, git.ErrPath) {
+		return "", "", api.InvalidPathException("A path is not valid: %v", err)
+	}
 	if err != nil {
 		return "", "", fmt.Errorf("write a commit of %s: %w", op.Val(in.repository), err)
 	}
 	if err := repository.SetRef(ctx, ref, id, tip); err != nil {
 		if errors.Is(err, git.ErrMoved) {
 			return "", "", api.ParentCommitIdOutdatedException("Parent commit ID is outdated: another commit was made meanwhile.")
+		}
+		if errors.Is(err, git.ErrNested) {
+			return "", "", invalidBranch(op.Val(in.branch))
 		}
 		return "", "", err
 	}
@@ -235,6 +261,71 @@ func (s *Service) commit(ctx context.Context, c op.Caller, in commit) (id, tree 
 	}
 	made, err := repository.Commit(ctx, id)
 	return id, made.Tree, err
+}
+
+// plain refuses what a commit object cannot hold.
+func plain(by git.Person, message string) error {
+	if strings.ContainsRune(by.Name+by.Email+message, 0) {
+		return &op.Error{Code: "ValidationException", Status: 400, Message: "The author's name, the email address and the commit message cannot hold a NUL character."}
+	}
+	// What Git takes away from a name's ends, and everywhere.
+	if strings.Trim(by.Name, " .,:;<>\"\\'\n\r\t") == "" {
+		return &op.Error{Code: "ValidationException", Status: 400, Message: fmt.Sprintf("The author's name %q has nothing that Git keeps.", by.Name)}
+	}
+	return nil
+}
+
+// fits tells whether the changes can be made of the files that commit has.
+func (s *Service) fits(ctx context.Context, repository *git.Repository, commit string, changes []git.Change) error {
+	files := map[string]bool{}
+	if commit != "" {
+		entries, err := repository.Tree(ctx, commit, "", true)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			files[e.Path] = true
+		}
+	}
+	return conflict(files, changes)
+}
+
+// conflict is the first change that cannot be made of files, nil if there is none.
+func conflict(files map[string]bool, changes []git.Change) error {
+	named, after := map[string]bool{}, maps.Clone(files)
+	for _, c := range changes {
+		if named[c.Path] {
+			return api.SamePathRequestException("The path %s is in the request more than once.", c.Path)
+		}
+		named[c.Path] = true
+		if (c.Delete || c.Keep) && !files[c.Path] {
+			return api.FileDoesNotExistException("Could not find path %s", c.Path)
+		}
+		after[c.Path] = true
+		if c.Delete {
+			delete(after, c.Path)
+		}
+	}
+	folders := map[string]bool{}
+	for file := range after {
+		for f := path.Dir(file); f != "."; f = path.Dir(f) {
+			folders[f] = true
+		}
+	}
+	for _, c := range changes {
+		if c.Delete {
+			continue
+		}
+		if folders[c.Path] {
+			return api.FileNameConflictsWithDirectoryNameException("The file %s has the name of a folder.", c.Path)
+		}
+		for f := path.Dir(c.Path); f != "."; f = path.Dir(f) {
+			if after[f] {
+				return api.DirectoryNameConflictsWithFileNameException("The folder %s of %s has the name of a file.", f, c.Path)
+			}
+		}
+	}
+	return nil
 }
 
 func (s *Service) uploadArchive(ctx context.Context, c op.Caller, in *undocumented.UploadArchiveInput, _ io.Reader) (*undocumented.UploadArchiveOutput, io.ReadCloser, error) {
