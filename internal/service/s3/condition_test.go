@@ -63,6 +63,30 @@ func TestConditionKeysOfRequestsDecide(t *testing.T) {
 	}
 }
 
+// Tags decide who may read: who may only put objects does not say which they have.
+func TestTagsOnAWriteNeedTheirOwnPermission(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	bucket, tags := new("bucket"), new("class=open")
+	if _, _, err := op.CallStream(t.Context(), b, b.Root(), api.PutObject, &api.PutObjectInput{Bucket: bucket, Key: new("tagged"), Tagging: tags}, strings.NewReader("text")); err != nil {
+		t.Fatal(err)
+	}
+	e := enforced(t, b)
+	for name, ask := range map[string]func(op.Caller) error{
+		"PutObject":             dispatchtest.Asking(t, e, api.PutObject, &api.PutObjectInput{Bucket: bucket, Key: new("a"), Tagging: tags}),
+		"CreateMultipartUpload": dispatchtest.Asking(t, e, api.CreateMultipartUpload, &api.CreateMultipartUploadInput{Bucket: bucket, Key: new("b"), Tagging: tags}),
+		"CopyObject, replacing": dispatchtest.Asking(t, e, api.CopyObject, &api.CopyObjectInput{Bucket: bucket, Key: new("c"), CopySource: new("bucket/tagged"), TaggingDirective: new("REPLACE"), Tagging: tags}),
+		"CopyObject, keeping":   dispatchtest.Asking(t, e, api.CopyObject, &api.CopyObjectInput{Bucket: bucket, Key: new("d"), CopySource: new("bucket/tagged")}),
+	} {
+		if err := ask(e.May(t, `{"Effect":"Allow","Action":["s3:PutObject","s3:GetObject"],"Resource":"*"}`)); !dispatchtest.IsDenied(err) {
+			t.Errorf("%s without s3:PutObjectTagging: %v, want it to be denied", name, err)
+		}
+		if err := ask(e.May(t, `{"Effect":"Allow","Action":["s3:PutObject","s3:GetObject","s3:PutObjectTagging"],"Resource":"*"}`)); dispatchtest.IsDenied(err) {
+			t.Errorf("%s with s3:PutObjectTagging: %v", name, err)
+		}
+	}
+}
+
 func TestTagsOfAnObjectDecideOverEveryWayToReadIt(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -79,6 +79,11 @@ func (s *Service) copyObject(ctx context.Context, c op.Caller, in *api.CopyObjec
 			return nil, nil, err
 		}
 	}
+	if err := s.DB.View(ctx, func(ctx context.Context, r store.Reader) error {
+		return s.mayTag(ctx, r, c, in.Bucket, in.Key, v.Tags)
+	}); err != nil {
+		return nil, nil, err
+	}
 	v.Headers.StorageClass = op.Or(in.StorageClass, v.Headers.StorageClass)
 	v.Headers.Redirect = op.Val(in.WebsiteRedirectLocation)
 	v.Headers.Encryption, v.Headers.KMSKey = op.Or(in.ServerSideEncryption, api.ServerSideEncryptionAes256), op.Val(in.SSEKMSKeyId)

@@ -49,6 +49,9 @@ func (s *Service) createMultipartUpload(ctx context.Context, tx store.Tx, c op.C
 	if err != nil {
 		return nil, err
 	}
+	if err := s.mayTag(ctx, tx, c, in.Bucket, in.Key, tags); err != nil {
+		return nil, err
+	}
 	id := ids.Lower(32, c.Key) + ids.Lower(32, "")
 	u := Upload{Key: op.Val(in.Key), Started: s.Clock.Now(), ACL: op.Val(in.ACL), Metadata: in.Metadata, Tags: tags, Parts: map[int32]Part{}, Headers: Headers{
 		ContentType: op.Or(in.ContentType, "binary/octet-stream"), CacheControl: op.Val(in.CacheControl), ContentDisposition: op.Val(in.ContentDisposition),

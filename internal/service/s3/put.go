@@ -79,8 +79,10 @@ func (s *Service) putObject(ctx context.Context, c op.Caller, in *api.PutObjectI
 	}
 	// Before the body is read: a missing bucket is told at once.
 	if err := s.DB.View(ctx, func(ctx context.Context, r store.Reader) error {
-		_, err := s.bucket(ctx, r, in.Bucket, in.ExpectedBucketOwner)
-		return err
+		if _, err := s.bucket(ctx, r, in.Bucket, in.ExpectedBucketOwner); err != nil {
+			return err
+		}
+		return s.mayTag(ctx, r, c, in.Bucket, in.Key, tags)
 	}); err != nil {
 		return nil, nil, err
 	}

@@ -54,3 +54,11 @@ func (s *Service) retag(ctx context.Context, tx store.Tx, bucket, owner, key, ve
 	_, err = s.objects.Put(ctx, tx, within(b.Key), d.Key, d.Value, d.Version)
 	return err
 }
+
+// mayTag asks for the permission that a write with tags needs beside its own.
+func (s *Service) mayTag(ctx context.Context, r store.Reader, c op.Caller, bucket, key *string, tags []api.Tag) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	return s.Guard.Allow(ctx, r, c, "s3:PutObjectTagging", objectARN(bucket, key)[0], nil)
+}
