@@ -73,7 +73,7 @@ func fromZero(days string) string {
 		if err != nil { // of a week or a step
 			return n
 		}
-		if d == 0 {
+		if d < 1 || d > 7 {
 			return "x" // no day of AWS's: the parser refuses it
 		}
 		return strconv.Itoa(d - 1)

@@ -34,6 +34,7 @@ func TestOccurrencesOfSchedules(t *testing.T) {
 		"cron(0 10 * * ?)":                "",
 		"cron(0 0 10 * * ? *)":            "",
 		"cron(0 10 ? * 0 *)":              "",
+		"cron(0 10 ? * 8 *)":              "",
 		"cron(61 10 * * ? *)":             "",
 		"rate(1 minutes)":                 "",
 		"rate(2 minute)":                  "",
