@@ -55,6 +55,9 @@ func (s *Service) fetch(ctx context.Context, c op.Caller, header *string, w want
 }
 
 func (s *Service) copyObject(ctx context.Context, c op.Caller, in *api.CopyObjectInput, _ io.Reader) (*api.CopyObjectOutput, io.ReadCloser, error) {
+	if err := checkACL(in.ACL, in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP); err != nil {
+		return nil, nil, err
+	}
 	v, bucket, key, err := s.fetch(ctx, c, in.CopySource, wanted{
 		owner: in.ExpectedSourceBucketOwner, ifMatch: in.CopySourceIfMatch, ifNoneMatch: in.CopySourceIfNoneMatch,
 		since: in.CopySourceIfModifiedSince, until: in.CopySourceIfUnmodifiedSince,

@@ -4,5 +4,6 @@
 // its versions, newest first.
 //
 // What is stored and only read back: lifecycle, CORS, website, replication, logging
-// and ownership settings, ACLs. Object lock, S3 Select and inventory are refused.
+// and ownership settings. Object lock, S3 Select and inventory are refused, and access
+// control lists that give anything to others, as on buckets of AWS made since 2023.
 package s3

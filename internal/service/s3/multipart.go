@@ -41,6 +41,9 @@ type Part struct {
 const minPart = 5 << 20
 
 func (s *Service) createMultipartUpload(ctx context.Context, tx store.Tx, c op.Caller, in *api.CreateMultipartUploadInput) (*api.CreateMultipartUploadOutput, error) {
+	if err := checkACL(in.ACL, in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP); err != nil {
+		return nil, err
+	}
 	b, err := s.bucket(ctx, tx, in.Bucket, in.ExpectedBucketOwner)
 	if err != nil {
 		return nil, err

@@ -73,6 +73,9 @@ func (s *Service) putObject(ctx context.Context, c op.Caller, in *api.PutObjectI
 	if in.WriteOffsetBytes != nil {
 		return nil, nil, refused("Appending to an object")
 	}
+	if err := checkACL(in.ACL, in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP); err != nil {
+		return nil, nil, err
+	}
 	tags, err := parseTags(in.Tagging)
 	if err != nil {
 		return nil, nil, err

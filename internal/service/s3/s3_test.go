@@ -219,3 +219,23 @@ func FuzzListing(f *testing.F) {
 	f.Add("bytes=0-1", "b/k?versionId=1", "a=b&c")
 	f.Fuzz(func(t *testing.T, header, source, tags string) { s3.Parse(header, source, tags) })
 }
+
+func TestAccessControlListsThatGiveToOthersAreRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for name, in := range map[string]api.PutObjectInput{
+		"":                               {ACL: new("bucket-owner-full-control")},
+		"AccessControlListNotSupported":  {ACL: new("public-read")},
+		"AccessControlListNotSupported ": {GrantRead: new(`uri="http://acs.amazonaws.com/groups/global/AllUsers"`)},
+	} {
+		in.Bucket, in.Key = new("bucket"), new("k")
+		_, _, err := op.CallStream(t.Context(), b, b.Root(), api.PutObject, &in, strings.NewReader("x"))
+		if code(err) != strings.TrimSpace(name) {
+			t.Errorf("want %q, got %v", name, err)
+		}
+	}
+	upload := &api.CreateMultipartUploadInput{Bucket: new("bucket"), Key: new("k"), ACL: new("public-read-write")}
+	if _, err := op.Call(t.Context(), b, b.Root(), api.CreateMultipartUpload, upload); code(err) != "AccessControlListNotSupported" {
+		t.Errorf("a multipart upload: %v", err)
+	}
+}
