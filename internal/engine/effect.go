@@ -50,7 +50,7 @@ func (s *shift) start(f effect) {
 func (s *shift) runAll(machine string, f effect) {
 	for {
 		if s.take(s.slots) {
-			s.run(f)
+			s.label(func(ctx context.Context) { s.run(ctx, f) }, "machine", machine, "effect", f.Name)
 			<-s.slots
 		}
 		s.queue.Lock()
@@ -70,13 +70,13 @@ func (s *shift) runAll(machine string, f effect) {
 }
 
 // run does f once and stores the outcome.
-func (s *shift) run(f effect) {
-	event, err := s.do(f)
-	if s.ctx.Err() != nil && err != nil {
+func (s *shift) run(ctx context.Context, f effect) {
+	event, err := s.do(ctx, f)
+	if ctx.Err() != nil && err != nil {
 		return // the row stays; the next session does it
 	}
-	for n := 0; n < 3 && s.ctx.Err() == nil; n++ {
-		again, e := s.settle(f, event, err)
+	for n := 0; n < 3 && ctx.Err() == nil; n++ {
+		again, e := s.settle(ctx, f, event, err)
 		if e == nil {
 			s.dueAt(again)
 			return
@@ -86,16 +86,16 @@ func (s *shift) run(f effect) {
 			return
 		}
 		s.deps.Log.Error("store outcome of effect", "machine", f.id.machine(), "effect", f.Name, "error", e)
-		s.pause(s.ctx, n)
+		s.pause(ctx, n)
 	}
 }
 
-func (s *shift) do(f effect) (event *Event, err error) {
+func (s *shift) do(ctx context.Context, f effect) (event *Event, err error) {
 	k := s.kinds[f.id.Kind]
 	if k == nil {
 		return nil, fmt.Errorf("kind %s: %w", f.id.Kind, ErrUnknown)
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, effectTime)
+	ctx, cancel := context.WithTimeout(ctx, effectTime)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
@@ -107,7 +107,7 @@ func (s *shift) do(f effect) (event *Event, err error) {
 
 // settle stores the outcome: the effect's end together with its event, or the next
 // attempt, or its parking. It gives the time of the next attempt.
-func (s *shift) settle(f effect, event *Event, failure error) (again time.Time, err error) {
+func (s *shift) settle(ctx context.Context, f effect, event *Event, failure error) (again time.Time, err error) {
 	attempt := f.attempt + 1
 	_, final := errors.AsType[permanent](failure)
 	if _, passes := errors.AsType[passing](failure); passes {
@@ -120,13 +120,13 @@ func (s *shift) settle(f effect, event *Event, failure error) (again time.Time, 
 		event = nil
 	case errors.Is(failure, ErrUnknown):
 		s.deps.Log.Error("effect parked: it is kept, and tried again when the server starts", "machine", f.id.machine(), "effect", f.Name, "cause", failure)
-		return again, s.postpone(f, `parked = 1, problem = $3`, failure.Error())
+		return again, s.postpone(ctx, f, `parked = 1, problem = $3`, failure.Error())
 	case failure != nil && !final:
-		again = s.deps.Clock.Now().Add(backoff(f.attempt))
+		again = s.deps.Clock.Now().Add(backoff(f.attempt, chanceOf(f.id.token(f.Name))))
 		if attempt > f.attempt { // not again and again while it lasts
 			s.deps.Log.Warn("effect failed, trying again", "machine", f.id.machine(), "effect", f.Name, "attempt", attempt, "error", failure)
 		}
-		return again, s.postpone(f, `problem = $3, attempt = $4, due = $5`, failure.Error(), attempt, again.UnixMicro())
+		return again, s.postpone(ctx, f, `problem = $3, attempt = $4, due = $5`, failure.Error(), attempt, again.UnixMicro())
 	case failure != nil:
 		body, err := json.Marshal(Failure{Do: f.Do, Error: failure.Error(), Attempts: attempt, Body: f.Body})
 		if err != nil {
@@ -135,12 +135,12 @@ func (s *shift) settle(f effect, event *Event, failure error) (again time.Time, 
 		s.deps.Log.Error("effect failed for good", "machine", f.id.machine(), "effect", f.Name, "attempt", attempt, "error", failure)
 		event = &Event{Name: f.Name + ".failed", Body: body}
 	}
-	return again, s.finish(f, event)
+	return again, s.finish(ctx, f, event)
 }
 
 // finish deletes the effect and sends its event.
-func (s *shift) finish(f effect, event *Event) error {
-	return s.deps.DB.Update(s.ctx, func(ctx context.Context, tx store.Tx) error {
+func (s *shift) finish(ctx context.Context, f effect, event *Event) error {
+	return s.deps.DB.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := s.alive(ctx, tx); err != nil {
 			return err
 		}
@@ -156,8 +156,8 @@ func (s *shift) finish(f effect, event *Event) error {
 	})
 }
 
-func (s *shift) postpone(f effect, set string, args ...any) error {
-	return s.deps.DB.Update(s.ctx, func(ctx context.Context, tx store.Tx) error {
+func (s *shift) postpone(ctx context.Context, f effect, set string, args ...any) error {
+	return s.deps.DB.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := s.alive(ctx, tx); err != nil {
 			return err
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -133,12 +135,20 @@ func (r *Runner) runSession(ctx context.Context) error {
 func (r *Runner) pause(ctx context.Context, n int) {
 	select {
 	case <-ctx.Done():
-	case <-r.deps.Clock.After(backoff(n)):
+	case <-r.deps.Clock.After(backoff(n, rand.Uint64())):
 	}
 }
 
 // backoff doubles; a fifth of it is chance, so that rivals part.
-func backoff(n int) time.Duration {
+func backoff(n int, chance uint64) time.Duration {
 	d := min(firstPause<<min(n, 16), longestPause)
-	return d - rand.N(d/5)
+	return d - time.Duration(chance%uint64(d/5))
+}
+
+// chanceOf differs from one name to the next, and is the same whenever a simulation
+// is repeated.
+func chanceOf(name string) uint64 {
+	h := fnv.New64a()
+	io.WriteString(h, name) // never fails
+	return h.Sum64()
 }

@@ -52,5 +52,5 @@ func (r *Runner) poke(machine string) {
 	a := &active{}
 	r.machine[machine] = a
 	s := r.now
-	s.work.Go(func() { s.drive(machine, a) })
+	s.work.Go(func() { s.label(func(ctx context.Context) { s.drive(ctx, machine, a) }, "machine", machine) })
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"runtime/pprof"
 	"sync"
 	"time"
 )
@@ -31,6 +32,12 @@ func newShift(r *Runner, ctx context.Context, cancel context.CancelCauseFunc, se
 		running: map[int64]bool{}, busy: map[string]int{}, waiting: map[string][]effect{},
 		nudge: make(chan time.Time, 1),
 	}
+}
+
+// label runs f in the name of what it is for: profiles, and simulations, tell by the
+// labels what a server is busy with.
+func (s *shift) label(f func(ctx context.Context), labels ...string) {
+	pprof.Do(s.ctx, pprof.Labels(labels...), f)
 }
 
 // take waits for a slot; false when the session ended first.

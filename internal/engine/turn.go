@@ -14,7 +14,7 @@ import (
 const turnTries = 6
 
 // drive turns machine until its inbox is empty.
-func (s *shift) drive(machine string, a *active) {
+func (s *shift) drive(ctx context.Context, machine string, a *active) {
 	defer func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -26,14 +26,14 @@ func (s *shift) drive(machine string, a *active) {
 		return
 	}
 	defer func() { <-s.turns }()
-	for failures := 0; s.ctx.Err() == nil; {
-		more, err := s.turn(machine, failures >= turnTries)
+	for failures := 0; ctx.Err() == nil; {
+		more, err := s.turn(ctx, machine, failures >= turnTries)
 		if err != nil {
 			failures++
-			if s.ctx.Err() == nil {
+			if ctx.Err() == nil {
 				s.deps.Log.Error("turn", "machine", machine, "error", err)
 			}
-			s.pause(s.ctx, failures)
+			s.pause(ctx, failures)
 			continue
 		}
 		failures = 0
@@ -59,7 +59,7 @@ type pending struct {
 
 // turn takes the next event of machine through its step and tells whether there are
 // more. park sets the event aside whatever comes of it.
-func (s *shift) turn(machine string, park bool) (more bool, err error) {
+func (s *shift) turn(ctx context.Context, machine string, park bool) (more bool, err error) {
 	id, err := parseMachine(machine)
 	if err != nil {
 		return false, err
@@ -67,7 +67,7 @@ func (s *shift) turn(machine string, park bool) (more bool, err error) {
 	var begun []effect
 	var earliest time.Time
 	var alarm error
-	err = s.deps.DB.Update(s.ctx, func(ctx context.Context, tx store.Tx) error {
+	err = s.deps.DB.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		begun, earliest, alarm = nil, time.Time{}, nil
 		if err := s.alive(ctx, tx); err != nil {
 			return err

@@ -2,169 +2,212 @@ package sim
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
 	"time"
 
-	"github.com/penstock-ci/penstock/internal/engine"
-	"github.com/penstock-ci/penstock/internal/eventstream"
+	"github.com/penstock-ci/penstock/internal/clock"
+	"github.com/penstock-ci/penstock/internal/compute"
+	"github.com/penstock-ci/penstock/internal/compute/fake"
+	"github.com/penstock-ci/penstock/internal/logstore"
+	"github.com/penstock-ci/penstock/internal/runner/embed"
 	"github.com/penstock-ci/penstock/internal/store"
 )
 
 var scope = store.Scope{Account: "100000000001", Region: "us-east-1"}
 
-// charges of every order, side by side.
-const charges = 3
-
-// order is a machine: charged three times, then a parcel is made that reports its arrival.
-type order struct {
-	State              string
-	Charged, Delivered int
-}
-
-// parcel is a machine that waits for a timer.
-type parcel struct{ State string }
-
-// ledger counts the changes that effects make of each order.
-type ledger struct{ Charges, Parcels int }
-
+// world is what outlives servers: the disk, the containers, what users have stored.
 type world struct {
-	orders   store.Collection[order]
-	parcels  store.Collection[parcel]
-	ledger   store.Collection[ledger]
-	receipts store.Receipts
+	db    *store.SQL
+	fate  *fate
+	clock clock.Clock
+	log   *slog.Logger
+	began time.Time
+	pods  *fake.Backend
+
+	mu       sync.Mutex
+	server   *server       // the one that lives, nil in between
+	made     []compute.Pod // in the order in which they were made
+	objects  map[string][]byte
+	lines    map[logstore.Stream][]logstore.Line
+	branch   string        // commit that the repository's branch is at
+	failing  int           // builds that are yet to fail
+	duration time.Duration // of a build
+	problems []string
 }
 
-func newWorld() *world {
-	return &world{
-		orders:  store.Define(store.Schema[order]{Table: "orders"}),
-		parcels: store.Define(store.Schema[parcel]{Table: "parcels"}),
-		ledger:  store.Define(store.Schema[ledger]{Table: "ledger"}),
+func newWorld(t *testing.T, db *store.SQL, f *fate) *world {
+	w := &world{
+		db: db, fate: f, clock: clock.System{}, log: slog.New(slog.DiscardHandler), branch: "commit-1", duration: 10 * time.Second,
+		pods: fake.New(clock.System{}, nil), objects: map[string][]byte{}, lines: map[logstore.Stream][]logstore.Line{},
 	}
-}
-
-func (w *world) place(ctx context.Context, tx store.Tx, e engine.Engine, key string) error {
-	if _, err := w.orders.Put(ctx, tx, scope, key, order{State: "new"}, 0); err != nil {
-		return err
+	if *verbose {
+		w.log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
-	if _, err := w.ledger.Put(ctx, tx, scope, key, ledger{}, 0); err != nil {
-		return err
-	}
-	return e.Send(ctx, tx, id("order", key), engine.Event{ID: "placed", Name: "placed"})
-}
-
-func id(kind, key string) engine.ID { return engine.ID{Scope: scope, Kind: kind, Key: key} }
-
-// kinds act through one server's database.
-func (w *world) kinds(s *server, e engine.Engine) []engine.Kind {
-	return []engine.Kind{
-		engine.Machine("order", w.orders, stepOrder, map[string]engine.Do[order]{"charge": w.charge(s), "ship": w.ship(s, e)}),
-		engine.Machine("parcel", w.parcels, stepParcel, map[string]engine.Do[parcel]{"report": w.report(s, e)}),
-	}
-}
-
-func stepOrder(o order, e engine.Event) (engine.Turn[order], error) {
-	t := engine.Turn[order]{Next: o, Publish: facts(e)}
-	switch {
-	case e.Name == "placed" && o.State == "new":
-		t.Next.State = "charging"
-		for i := range charges {
-			t.Effects = append(t.Effects, engine.Effect{Do: "charge", Name: fmt.Sprintf("charge-%d", i)})
+	w.began = w.clock.Now()
+	w.pods.Programs = map[string]fake.Program{"/codebuild/bin/" + embed.Name: w.build}
+	t.Cleanup(func() {
+		all, _ := w.pods.List(t.Context())
+		for _, p := range all {
+			_ = w.pods.Remove(t.Context(), p.Pod)
 		}
-	case e.Name == "charged":
-		t.Next.Charged++
-		if t.Next.Charged == charges {
-			t.Next.State = "shipping"
-			t.Effects = []engine.Effect{{Do: "ship", Name: "ship"}}
-		}
-	case e.Name == "delivered":
-		t.Next.Delivered++
-		t.Next.State = "delivered"
-	}
-	return t, nil
+	})
+	return w
 }
 
-func stepParcel(p parcel, e engine.Event) (engine.Turn[parcel], error) {
-	t := engine.Turn[parcel]{Next: p, Publish: facts(e)}
-	switch e.Name {
-	case "made":
-		t.Next.State = "travelling"
-		t.Effects = []engine.Effect{{Name: "arrived", Due: e.At.Add(5 * time.Minute)}}
-	case "arrived":
-		t.Next.State = "arrived"
-		t.Effects = []engine.Effect{{Do: "report", Name: "report"}}
-	}
-	return t, nil
-}
-
-// facts of a turn wake the test.
-func facts(e engine.Event) []eventstream.Fact {
-	return []eventstream.Fact{{Source: "sim", DetailType: e.Name}}
-}
-
-// change is what dispatch does with a keyed change: receipt and change are one commit.
-func (w *world) change(ctx context.Context, s *server, token string, f func(ctx context.Context, tx store.Tx) error) error {
-	err := s.Update(ctx, func(ctx context.Context, tx store.Tx) error {
-		_, err := w.receipts.Get(ctx, tx, token)
-		if err == nil {
-			return nil
+// warm makes n connections for Views. While one is made others may have to wait, for
+// a time that no seed decides.
+func (w *world) warm(t *testing.T, n int) {
+	t.Helper()
+	err := w.db.View(t.Context(), func(_ context.Context, r store.Reader) error {
+		if n > 1 {
+			w.warm(t, n-1) // beside this one, as its context is not handed on
 		}
-		if !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		if err := f(ctx, tx); err != nil {
-			return err
-		}
-		return w.receipts.Put(ctx, tx, token, []byte("done"))
+		var facts int
+		return store.Row(t.Context(), r, `SELECT count(*) FROM facts`, nil, &facts)
 	})
 	if err != nil {
-		return err
-	}
-	return s.point() // the effect has acted, the engine does not know yet
-}
-
-func (w *world) count(ctx context.Context, tx store.Tx, key string, f func(*ledger)) error {
-	d, err := w.ledger.Get(ctx, tx, scope, key)
-	if err != nil {
-		return err
-	}
-	f(&d.Value)
-	_, err = w.ledger.Put(ctx, tx, scope, key, d.Value, d.Version)
-	return err
-}
-
-func (w *world) charge(s *server) engine.Do[order] {
-	return func(ctx context.Context, id engine.ID, _ order, f engine.Effect, token string) (*engine.Event, error) {
-		err := w.change(ctx, s, token, func(ctx context.Context, tx store.Tx) error {
-			return w.count(ctx, tx, id.Key, func(l *ledger) { l.Charges++ })
-		})
-		return &engine.Event{Name: "charged"}, err
+		t.Fatal(err)
 	}
 }
 
-func (w *world) ship(s *server, e engine.Engine) engine.Do[order] {
-	return func(ctx context.Context, of engine.ID, _ order, f engine.Effect, token string) (*engine.Event, error) {
-		return nil, w.change(ctx, s, token, func(ctx context.Context, tx store.Tx) error {
-			if err := w.count(ctx, tx, of.Key, func(l *ledger) { l.Parcels++ }); err != nil {
-				return err
-			}
-			if _, err := w.parcels.Put(ctx, tx, scope, of.Key, parcel{State: "made"}, 0); err != nil {
-				return err
-			}
-			return e.Send(ctx, tx, id("parcel", of.Key), engine.Event{ID: "made", Name: "made"})
-		})
-	}
-}
+// age is how long the run has lasted, in virtual time.
+func (w *world) age() time.Duration { return w.clock.Now().Sub(w.began) }
 
-// report sends across machines without a receipt: the event's id counts it once.
-func (w *world) report(s *server, e engine.Engine) engine.Do[parcel] {
-	return func(ctx context.Context, of engine.ID, _ parcel, f engine.Effect, token string) (*engine.Event, error) {
-		err := s.Update(ctx, func(ctx context.Context, tx store.Tx) error {
-			return e.Send(ctx, tx, id("order", of.Key), engine.Event{ID: token, Name: "delivered"})
-		})
+// serve lets one server live after the other until ctx ends.
+func (w *world) serve(ctx context.Context) error {
+	for ctx.Err() == nil {
+		w.fate.live()
+		s, err := newServer(w)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return nil, s.point()
+		w.setServer(s)
+		err = s.run(ctx)
+		w.setServer(nil)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-w.clock.After(w.fate.delay("restart")):
+		}
 	}
+	return nil
+}
+
+func (w *world) setServer(s *server) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.server = s
+}
+
+// alive waits for a server that lives.
+func (w *world) alive(ctx context.Context) *server {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.clock.After(10 * time.Millisecond):
+		}
+		w.mu.Lock()
+		s := w.server
+		w.mu.Unlock()
+		if s != nil && !s.isDead() {
+			return s
+		}
+	}
+}
+
+// fail makes the next n builds fail.
+func (w *world) fail(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failing = n
+}
+
+// takes is how long builds take from now on.
+func (w *world) takes(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.duration = d
+}
+
+// problem notes what must never happen.
+func (w *world) problem(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.problems = append(w.problems, text)
+}
+
+// has tells whether a pod is there.
+func (w *world) has(ctx context.Context, pod string) bool {
+	all, err := w.pods.List(ctx)
+	return err == nil && slices.ContainsFunc(all, func(s compute.Status) bool { return s.Pod == pod })
+}
+
+func (w *world) ensure(ctx context.Context, p compute.Pod) (compute.Status, error) {
+	isThere := w.has(ctx, p.Name)
+	st, err := w.pods.Ensure(ctx, p)
+	if err == nil && !isThere {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if slices.ContainsFunc(w.made, func(m compute.Pod) bool { return m.Name == p.Name }) {
+			w.problems = append(w.problems, "pod "+p.Name+" was made twice")
+		}
+		w.made = append(w.made, p)
+	}
+	return st, err
+}
+
+// running are the pods that have not been removed.
+func (w *world) running(t *testing.T) (pods []compute.Pod) {
+	t.Helper()
+	for _, p := range w.made {
+		if w.has(t.Context(), p.Name) {
+			pods = append(pods, p)
+		}
+	}
+	return pods
+}
+
+// latest is the state of a pod now, or as it was where it is gone.
+func (w *world) latest(ctx context.Context, st compute.Status) compute.Status {
+	all, err := w.pods.List(ctx)
+	if i := slices.IndexFunc(all, func(s compute.Status) bool { return s.Pod == st.Pod }); err == nil && i >= 0 {
+		return all[i]
+	}
+	return st
+}
+
+func (w *world) append(s logstore.Stream, first uint64, lines []logstore.Line) (next uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, l := range lines {
+		if first+uint64(i) == uint64(len(w.lines[s])) {
+			w.lines[s] = append(w.lines[s], l)
+		}
+	}
+	return uint64(len(w.lines[s]))
+}
+
+func (w *world) linesOf(s logstore.Stream) []logstore.Line {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lines[s]
+}
+
+func (w *world) put(name string, body []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.objects[name] = body
+}
+
+func (w *world) object(name string) ([]byte, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b, ok := w.objects[name]
+	return b, ok
 }

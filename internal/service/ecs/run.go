@@ -144,7 +144,7 @@ func (t *Task) descriptions(g Target) []elbv2.TargetDescription {
 // register puts the task into its target groups.
 func (c *Control) register(ctx context.Context, _ engine.ID, t Task, _ engine.Effect, token string) (*engine.Event, error) {
 	if t.Status != Activating {
-		return nil, nil
+		return event(taskRegistered, nil) // stopped meanwhile
 	}
 	for _, g := range t.Targets {
 		_, err := op.Call(ctx, c.AWS, self(t.Scope, t.wave(), token+" "+g.Group), elbv2.RegisterTargets, &elbv2.RegisterTargetsInput{

@@ -38,6 +38,7 @@ type Task struct {
 	StopCode        string
 	StopReason      string
 	Interface       Interface
+	IsRegistering   bool `json:",omitzero"` // its targets are on their way into their groups
 	PullStartedAt   time.Time
 	PullStoppedAt   time.Time
 	StartedAt       time.Time

@@ -94,6 +94,7 @@ func (l *life) take(e engine.Event) error {
 		})
 	case "register.failed":
 		return with(e, func(f engine.Failure) {
+			l.registrationEnded()
 			l.stop("TaskFailedToStart", "ResourceInitializationError: failed to register targets: "+f.Error)
 		})
 	case "deregister.failed": // try again: the task may not be killed under its requests
@@ -241,12 +242,23 @@ func (l *life) started() {
 		return
 	}
 	if l.enter(Activating) {
+		l.IsRegistering = true
 		l.do("register", "register")
 	}
 }
 
+// registrationEnded lets a task go on that was stopped meanwhile: deregistered
+// earlier, its targets would have been registered for good.
+func (l *life) registrationEnded() {
+	l.IsRegistering = false
+	if l.Status == Deactivating {
+		l.do("deregister", "deregister")
+	}
+}
+
 func (l *life) registered() {
-	if l.Status != Activating || l.IsStopped {
+	l.registrationEnded()
+	if l.Status != Activating {
 		return
 	}
 	for i := range l.Targets {
@@ -286,7 +298,7 @@ func (l *life) heard(told []Target) {
 // drain goes on to SIGTERM once no request can be on its way: the targets are
 // drained, or deregistered with nobody left to answer.
 func (l *life) drain() {
-	if l.Status != Deactivating {
+	if l.Status != Deactivating || l.IsRegistering {
 		return
 	}
 	servesNobody := true

@@ -106,6 +106,30 @@ func FuzzTaskIsKilledOnlyAfterItsTargetsDrained(f *testing.F) {
 	})
 }
 
+// Whoever deregisters before the registration has come leaves a target for good.
+func TestATaskStoppedWhileItRegistersIsDeregisteredAfterwards(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{"registered", "register.failed"} {
+		all, task := happenings(true), someTask(true)
+		var asked []string
+		for _, label := range []string{"attached", "containers run", "stop", "unused", end, "unused"} {
+			turn, err := stepTask(task, all[label])
+			if err != nil {
+				t.Fatal(err)
+			}
+			task = turn.Next
+			for _, e := range turn.Effects {
+				if e.Do != "report" {
+					asked = append(asked, label+" → "+e.Do)
+				}
+			}
+		}
+		if got, want := strings.Join(asked, ", "), "attached → launch, containers run → register, "+end+" → deregister, unused → kill"; got != want {
+			t.Errorf("\n got %s\nwant %s", got, want)
+		}
+	}
+}
+
 // draw lists every transition that the machine makes, by walking it.
 func draw() string {
 	found := map[string]map[string]bool{}
@@ -116,7 +140,7 @@ func draw() string {
 		for len(queue) > 0 {
 			task := queue[0]
 			queue = queue[1:]
-			key := fmt.Sprint(task.Status, task.IsStopped, task.fingerprintOf())
+			key := fmt.Sprint(task.Status, task.IsStopped, task.IsRegistering, task.fingerprintOf())
 			if seen[key] {
 				continue
 			}

@@ -26,7 +26,9 @@ func (l *life) stop(code, reason string) {
 	case !l.Status.before(Stopping): // LOST, and already on its way
 	case len(l.Targets) > 0:
 		l.enter(Deactivating)
-		l.do("deregister", "deregister")
+		if !l.IsRegistering {
+			l.do("deregister", "deregister")
+		}
 	default:
 		l.kill()
 	}
