@@ -31,8 +31,8 @@ test: build ## all tests: unit, simulation, packets, end to end (root; installs 
 unit: ## the quick tests: no root, no Engine
 	$(GO) test -short ./...
 
-sim: ## the engine with a crash after every commit and effect: make sim SEEDS=n
-	$(GO) test ./test/sim -seeds $(SEEDS)
+sim: ## every story with a crash after each commit and effect, then at random: make sim SEEDS=n
+	$(GO) test -timeout 30m ./test/sim -every 1 -seeds $(SEEDS)
 
 race: ## the quick tests with the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -short -race ./internal/store/... ./internal/engine/... ./internal/dispatch/... ./internal/dataplane/...

@@ -16,6 +16,7 @@ type fate struct {
 	only      int  // the one point at which the server dies; 0 = odds decide
 	odds      int  // the server dies at one point in so many; 0 = never
 	slow      bool // some things take seconds
+	hasty     bool // builds take no time: one may end before anybody knows that it began
 	throttled bool // calls are refused now and then: nobody may notice
 	rough     bool // pods are lost, images do not come: users do notice
 
@@ -36,7 +37,8 @@ const maxCrashes, maxFaults = 25, 3
 func fateOf(seed uint64) *fate {
 	f := &fate{seed: seed}
 	f.odds = 16 << f.pick("odds", 4)
-	f.slow, f.throttled, f.rough = f.pick("slow", 2) == 0, f.pick("throttled", 3) == 0, f.pick("rough", 6) == 0
+	f.slow, f.hasty = f.pick("slow", 2) == 0, f.pick("hasty", 2) == 0
+	f.throttled, f.rough = f.pick("throttled", 3) == 0, f.pick("rough", 6) == 0
 	return f
 }
 

@@ -10,9 +10,6 @@ import (
 	"time"
 
 	"github.com/penstock-ci/penstock/internal/compute"
-	"github.com/penstock-ci/penstock/internal/eventstream"
-	"github.com/penstock-ci/penstock/internal/ids"
-	"github.com/penstock-ci/penstock/internal/op"
 	"github.com/penstock-ci/penstock/internal/store"
 )
 
@@ -156,62 +153,6 @@ func (r *run) id(name string) string {
 	}
 	r.t.Fatalf("nothing is called %s", name)
 	return ""
-}
-
-func root(key string) op.Caller {
-	return op.Caller{Scope: scope, ARN: "arn:aws:iam::" + scope.Account + ":root", PrincipalID: scope.Account, Key: key}
-}
-
-// try is a user's call. It is repeated while servers die of it, so its answer may
-// be that what it asks for has been done.
-func try[I, O any](r *run, o op.Op[I, O], in *I) (out *O, err error) {
-	r.t.Helper()
-	for {
-		s := r.w.alive(r.ctx)
-		if s == nil {
-			r.t.Fatalf("%s: the run is over", o.Name)
-		}
-		out, err = op.Call(about(r.ctx, "user:"+o.Name), s.dispatch, root(""), o, in)
-		if _, isAnswer := errors.AsType[*op.Error](err); err == nil || isAnswer {
-			return out, err
-		}
-		if !errors.Is(err, errCrashed) {
-			r.t.Fatal(err)
-		}
-	}
-}
-
-// must is try, which may be answered by one of the codes that say that it was done.
-func must[I, O any](r *run, o op.Op[I, O], in *I, done ...string) *O {
-	r.t.Helper()
-	out, err := try(r, o, in)
-	e, _ := errors.AsType[*op.Error](err)
-	for _, code := range done {
-		if e != nil && e.Code == code {
-			return out
-		}
-	}
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return out
-}
-
-// push moves the branch, as CodeCommit tells it.
-func (r *run) push(commit string) {
-	r.t.Helper()
-	r.w.mu.Lock()
-	r.w.branch = commit
-	r.w.mu.Unlock()
-	err := r.w.db.Update(r.ctx, func(ctx context.Context, tx store.Tx) error {
-		return eventstream.New(r.w.clock).Append(ctx, tx, scope, eventstream.Fact{
-			ID: ids.UUID("push " + commit), Source: "aws.codecommit", DetailType: "CodeCommit Repository State Change",
-			Resources: []string{"arn:aws:codecommit:us-east-1:100000000001:app"},
-		})
-	})
-	if err != nil {
-		r.t.Fatal(err)
-	}
 }
 
 // pause lets virtual time pass.

@@ -1,22 +1,11 @@
 package sim
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"os"
 	"runtime/debug"
 	"testing"
-	"testing/synctest"
-	"time"
-
-	"github.com/penstock-ci/penstock/internal/compute"
-	"github.com/penstock-ci/penstock/internal/service/codebuild"
-	"github.com/penstock-ci/penstock/internal/service/codepipeline"
-	"github.com/penstock-ci/penstock/internal/service/ecs"
-	"github.com/penstock-ci/penstock/internal/service/events"
-	"github.com/penstock-ci/penstock/internal/store"
-	"github.com/penstock-ci/penstock/internal/store/storetest"
 )
 
 var (
@@ -29,87 +18,6 @@ var (
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400) // thousands of small worlds are made and thrown away
 	os.Exit(m.Run())
-}
-
-// base is the world in which every run begins.
-type base struct {
-	db    storetest.Template
-	pods  []compute.Pod
-	facts int // told so far
-}
-
-func tables() []store.Table {
-	t := newLedger().tables()
-	for _, s := range []interface{ Tables() []store.Table }{
-		codebuild.New(codebuild.Deps{}), codepipeline.New(codepipeline.Deps{}), ecs.New(ecs.Deps{}), events.New(events.Deps{}),
-	} {
-		t = append(t, s.Tables()...)
-	}
-	return t
-}
-
-func prepare(t *testing.T) (b base) {
-	synctest.Test(t, func(t *testing.T) {
-		b.db = storetest.Fill(t, func(db *store.SQL) {
-			w := newWorld(t, db, &fate{})
-			b.facts = w.play(t, setUp).seq
-			b.pods = w.running(t)
-		}, tables()...)
-	})
-	return b
-}
-
-// play lets users do something while servers live and die.
-func (w *world) play(t *testing.T, do func(*run)) *run {
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- w.serve(ctx) }()
-	r := &run{t: t, w: w, ctx: ctx, names: map[string]string{}}
-	defer func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Logf("%s\n%s", w.fate, again(t, w.fate.seed))
-		}
-	}()
-	do(r)
-	return r
-}
-
-// outcome is what is compared between runs of one story.
-type outcome struct {
-	points  []string
-	crashes int
-	told    string
-	trace   string
-}
-
-// run plays a story with fate and verifies what came of it.
-func (b base) run(t *testing.T, s story, f *fate) (o outcome) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, b.db.Open(t), f)
-		<-w.clock.After(time.Hour) // virtual: setUp's instants lie behind
-		w.warm(t, 4)
-		for _, p := range b.pods {
-			if _, err := w.ensure(t.Context(), p); err != nil {
-				t.Fatal(err)
-			}
-		}
-		f.set(true)
-		r := w.play(t, func(r *run) {
-			r.seq = b.facts
-			r.pause(time.Millisecond) // not at the instant at which the server begins
-			s.play(r)
-			r.rest()
-			f.set(false)
-			r.verify(s)
-		})
-		o = outcome{points: f.points, crashes: f.crashes, told: r.told(), trace: f.String()}
-	})
-	return o
 }
 
 func TestEverythingIsDoneOnceWhereverTheServerDies(t *testing.T) {

@@ -40,13 +40,16 @@ type world struct {
 
 func newWorld(t *testing.T, db *store.SQL, f *fate) *world {
 	w := &world{
-		db: db, fate: f, clock: clock.System{}, log: slog.New(slog.DiscardHandler), branch: "commit-1", duration: 10 * time.Second,
+		db: db, fate: f, clock: clock.System{}, log: slog.New(slog.DiscardHandler), branch: "commit-1",
 		pods: fake.New(clock.System{}, nil), objects: map[string][]byte{}, lines: map[logstore.Stream][]logstore.Line{},
 	}
 	if *verbose {
 		w.log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
 	w.began = w.clock.Now()
+	if !f.hasty {
+		w.duration = 10 * time.Second
+	}
 	w.pods.Programs = map[string]fake.Program{"/codebuild/bin/" + embed.Name: w.build}
 	t.Cleanup(func() {
 		all, _ := w.pods.List(t.Context())
