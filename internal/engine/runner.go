@@ -99,7 +99,7 @@ func (r *Runner) runSession(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("begin session: %w", err)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(store.Background(ctx))
 	defer cancel(nil)
 	s := newShift(r, ctx, cancel, id)
 	r.mu.Lock()

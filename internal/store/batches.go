@@ -17,7 +17,8 @@ type batches struct {
 	*connection
 	db      *SQL
 	waiting atomic.Int64
-	turn    sync.Mutex // held while a member runs, and during the commit
+	behind  chan struct{} // a place for each background Update in the queue
+	turn    sync.Mutex    // held while a member runs, and during the commit
 	open    *batch
 	broken  error
 }
@@ -35,7 +36,7 @@ const (
 )
 
 func newBatches(db *SQL, conn *sql.Conn) *batches {
-	return &batches{db: db, connection: newConnection(conn)}
+	return &batches{db: db, connection: newConnection(conn), behind: make(chan struct{}, maxBackground)}
 }
 
 func (b *batches) close() error {
@@ -46,6 +47,10 @@ func (b *batches) close() error {
 }
 
 func (b *batches) update(ctx context.Context, f func(ctx context.Context, tx Tx) error) error {
+	if isBackground(ctx) {
+		b.behind <- struct{}{}
+		defer func() { <-b.behind }() // after the commit
+	}
 	b.waiting.Add(1)
 	b.turn.Lock()
 	b.waiting.Add(-1)
