@@ -33,6 +33,11 @@ func deleted(err error) error {
 func (s *shift) start(f effect) {
 	s.queue.Lock()
 	defer s.queue.Unlock()
+	s.admit(f)
+}
+
+// admit is start for whoever holds the queue.
+func (s *shift) admit(f effect) {
 	if s.running[f.seq] {
 		return
 	}
@@ -55,6 +60,9 @@ func (s *shift) runAll(machine string, f effect) {
 		}
 		s.queue.Lock()
 		delete(s.running, f.seq)
+		if s.ended != nil {
+			s.ended[f.seq] = true
+		}
 		rest := s.waiting[machine]
 		if len(rest) == 0 || s.ctx.Err() != nil {
 			delete(s.waiting, machine)

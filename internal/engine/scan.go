@@ -41,6 +41,9 @@ func (s *shift) scan() error {
 			return fmt.Errorf("adopt effects: %w", err)
 		}
 	}
+	s.queue.Lock()
+	s.ended = map[int64]bool{}
+	s.queue.Unlock()
 	err = s.deps.DB.View(s.ctx, func(ctx context.Context, r store.Reader) (err error) {
 		err = store.Select(ctx, r, `SELECT DISTINCT machine FROM engine_inbox WHERE turned_at = 0 AND parked = 0`, nil, func(scan func(...any) error) error {
 			var m string
@@ -54,14 +57,19 @@ func (s *shift) scan() error {
 		effects, err = s.load(ctx, r, `session = $1 AND due = 0 AND parked = 0 ORDER BY seq`, s.session)
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("read unfinished work: %w", err)
-	}
 	for _, m := range machines {
 		s.poke(m)
 	}
+	s.queue.Lock()
+	defer s.queue.Unlock()
 	for _, f := range effects {
-		s.start(f)
+		if !s.ended[f.seq] { // what was read may be done by now
+			s.admit(f)
+		}
+	}
+	s.ended = nil
+	if err != nil {
+		return fmt.Errorf("read unfinished work: %w", err)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ type shift struct {
 	running map[int64]bool      // effects by row, waiting ones included
 	busy    map[string]int      // effects running, by machine
 	waiting map[string][]effect // effects beyond effectsPerMachine
+	ended   map[int64]bool      // effects that ended while a scan reads; nil while none does
 
 	nudge chan time.Time // a due time that may be earlier than the one waited for
 }
