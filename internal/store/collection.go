@@ -18,7 +18,6 @@ func (c *collection[T]) Get(ctx context.Context, r Reader, s Scope, key string) 
 	if d.Value, err = c.decode(document, number); err != nil {
 		return Doc[T]{}, fmt.Errorf("decode %s %s: %w", c.Table, key, err)
 	}
-	d.Cursor = encodeCursor("", key, key, s)
 	return d, nil
 }
 
