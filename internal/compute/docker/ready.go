@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
@@ -209,14 +210,28 @@ func (b *Backend) stock(ctx context.Context) error {
 	for _, name := range surplus {
 		failed = errors.Join(failed, b.removeContainer(ctx, name))
 	}
-	for n := have; n < b.cfg.Ready; n++ {
-		name := b.readyName(ids.Hex(12, ""))
-		if err := b.makePause(ctx, name, ""); err != nil {
+	for n := have; n < b.cfg.Ready && ctx.Err() == nil; n++ {
+		if err := b.makeReady(ctx); err != nil {
 			return errors.Join(failed, err)
 		}
-		b.ready.add(name)
 	}
 	return failed
+}
+
+// makeTime bounds the making of one container by an Engine that is at a loss.
+const makeTime = 30 * time.Second
+
+// makeReady adds a container to the pool. It is not broken off when ctx ends: the
+// Engine would go on making it, and it would come up behind RemoveAll.
+func (b *Backend) makeReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), makeTime)
+	defer cancel()
+	name := b.readyName(ids.Hex(12, ""))
+	if err := b.makePause(ctx, name, ""); err != nil {
+		return err
+	}
+	b.ready.add(name)
+	return nil
 }
 
 // nameHost lets the pod's own host name resolve without a resolver. The file is
