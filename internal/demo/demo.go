@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"github.com/penstock-ci/penstock/internal/clock"
 )
@@ -117,6 +118,9 @@ func (d *Demo) first(ctx context.Context) error {
 		return err
 	}
 	if err := d.stable(ctx); err != nil {
+		return err
+	}
+	if err := d.healthy(ctx); err != nil {
 		return err
 	}
 	version, c, err := NewLoad(d.site, d.host, d.Clock).request(nil, "GET", false)
@@ -270,6 +274,14 @@ func (d *Demo) stable(ctx context.Context) error {
 	err := ecs.NewServicesStableWaiter(d.stack.aws.ECS, func(o *ecs.ServicesStableWaiterOptions) { o.MinDelay = waiterDelay }).
 		Wait(ctx, &ecs.DescribeServicesInput{Cluster: &d.stack.cluster, Services: []string{name}}, patience)
 	return wrap(err, "wait for the service to be stable")
+}
+
+// healthy waits for the load balancer's targets: a service's first tasks are RUNNING,
+// and it is stable, before the application in them listens.
+func (d *Demo) healthy(ctx context.Context) error {
+	err := elb.NewTargetInServiceWaiter(d.stack.aws.ELB, func(o *elb.TargetInServiceWaiterOptions) { o.MinDelay = waiterDelay }).
+		Wait(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: &d.stack.targets}, patience)
+	return wrap(err, "wait for the targets to be healthy")
 }
 
 func (d *Demo) service(ctx context.Context) (ecstypes.Service, error) {
