@@ -63,8 +63,13 @@ func limits(t *testing.T) map[string][]string {
 
 func TestParityPageIsCurrent(t *testing.T) {
 	t.Parallel()
-	page := filepath.Join("..", "..", "docs", "parity.md")
-	want := wire.Parity(models(), handlers(), limits(t))
+	isCurrent(t, "parity.md", wire.Parity(models(), handlers(), limits(t)))
+}
+
+// isCurrent compares a generated page of docs with what it should be; -update writes it.
+func isCurrent(t *testing.T, name string, want []byte) {
+	t.Helper()
+	page := filepath.Join("..", "..", "docs", name)
 	if *update {
 		if err := os.WriteFile(page, want, 0o644); err != nil {
 			t.Fatal(err)
@@ -76,7 +81,7 @@ func TestParityPageIsCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Error("docs/parity.md is not what the services register: run `make gen`")
+		t.Errorf("docs/%s is not what the services register: run `make gen`", name)
 	}
 }
 
